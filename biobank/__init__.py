@@ -1,0 +1,1 @@
+"""biobank: residual leukaemia material with a chain of custody that anyone can check."""
