@@ -1,0 +1,1 @@
+"""Chains of entries that cannot be changed unseen. Knows no tube."""
