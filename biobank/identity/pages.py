@@ -1,0 +1,54 @@
+"""Signing in and out."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import flask
+
+from biobank.core.work import Work
+from biobank.identity import service
+from biobank.web.blueprint import PageBlueprint
+
+pages = PageBlueprint("identity", __name__)
+
+
+@pages.get("/sign-in", permission="anyone")
+def sign_in(work: Work) -> flask.typing.ResponseReturnValue:
+    """The sign-in form."""
+    if work.actor is not None:
+        return flask.redirect(_next())
+    return flask.render_template("identity/sign-in.html", next=_next(), problem=None, login="")
+
+
+@pages.post("/sign-in", permission="anyone", endpoint="sign_in_post")
+def check_password(work: Work) -> flask.typing.ResponseReturnValue:
+    """Check the password; a wrong one is counted and answered without saying which part is wrong."""
+    settings = flask.current_app.settings  # type: ignore[attr-defined]
+    login = flask.request.form.get("login", "")
+    limits = {"attempts": settings.sign_in_attempts, "minutes": settings.sign_in_lock_minutes}
+    found = service.sign_in(work, login, flask.request.form.get("password", ""), **limits)
+    if found is None:
+        page = flask.render_template("identity/sign-in.html", next=_next(), problem=service.refuse_sign_in(**limits), login=login)
+        return flask.make_response(page, 401)
+    actor, epoch = found
+    # A new session on every sign-in, so that a cookie planted before it is worth nothing.
+    flask.session.clear()
+    flask.session.permanent = True
+    flask.session["person"], flask.session["epoch"] = actor.id, epoch
+    return flask.redirect(_next())
+
+
+@pages.post("/sign-out", permission="anyone")
+def sign_out(work: Work) -> flask.typing.ResponseReturnValue:
+    """End this browser's session."""
+    flask.session.clear()
+    return flask.redirect("/sign-in")
+
+
+def _next() -> str:
+    """Where to go after: only an address of our own."""
+    wanted = flask.request.values.get("next", "/")
+    parts = urlsplit(wanted)
+    safe = not parts.scheme and not parts.netloc and wanted.startswith("/") and not wanted.startswith(("//", "/\\"))
+    return wanted if safe else "/"
