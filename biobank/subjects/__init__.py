@@ -1,0 +1,1 @@
+"""Participants by pseudonym, their enrolments, disease episodes, and the days that sampling is counted from."""
