@@ -1,0 +1,1 @@
+"""Consent that decides: components, decisions with their signatories, and the verdict that every preserve and use asks for."""
