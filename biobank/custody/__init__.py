@@ -1,0 +1,1 @@
+"""Acts on tubes: each tube's standing, amounts, holds and reservations."""

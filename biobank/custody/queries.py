@@ -1,0 +1,150 @@
+"""Reading standings, holds, reservations; and the locks that every act takes first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, select
+
+from biobank.core.times import stamp
+from biobank.core.work import Work
+from biobank.custody.models import HoldRow, Lot, Posting, Reservation, Standing
+from biobank.custody.rules import Hold, Place, Promise
+from biobank.custody.rules import Standing as Fold
+from biobank.ledger.models import Chain
+from biobank.places.models import Container
+from biobank.subjects.models import Participant
+
+_STANDING = Standing.__table__
+_ROW = select(_STANDING, Container.code.label("container")).outerjoin(Container, Container.id == Standing.container_id)
+_LOCKED = (
+    _ROW.add_columns(Chain.kind, Chain.ref, Chain.last_seq, Chain.last_hash, Chain.last_at)
+    .join(Chain, Chain.id == Standing.chain_id)
+    .where(Standing.specimen_id.in_(bindparam("ids", expanding=True)))
+    .order_by(Standing.chain_id)
+    .with_for_update(of=[_STANDING, Chain.__table__])
+)
+_BY_ID = _ROW.where(Standing.specimen_id.in_(bindparam("ids", expanding=True)))
+_PARTICIPANTS = (
+    select(Participant.id)
+    .join(Standing, Standing.participant_id == Participant.id)
+    .where(Standing.specimen_id.in_(bindparam("ids", expanding=True)))
+    .order_by(Participant.id)
+    .with_for_update(read=True, of=Participant.__table__)
+)
+_HOLDS = select(HoldRow.specimen_id, HoldRow.kind, HoldRow.since, HoldRow.opened_seq).where(
+    HoldRow.specimen_id.in_(bindparam("ids", expanding=True)), HoldRow.closed_seq.is_(None)
+).order_by(HoldRow.id)
+_PROMISES = select(Reservation.specimen_id, Reservation.for_.label("for_"), Reservation.amount, Reservation.stage).where(
+    Reservation.specimen_id.in_(bindparam("ids", expanding=True)), Reservation.closed_seq.is_(None)
+).order_by(Reservation.id)
+
+
+def lock_participants(work: Work, specimen_ids: Iterable[int]) -> None:
+    """The first lock of every act that asks consent: the tubes' participants, shared, in id order. SQLite: a writing unit is alone."""
+    if work.session.get_bind().dialect.name == "postgresql":
+        work.session.connection().execute(_PARTICIPANTS, {"ids": sorted(set(specimen_ids))}).all()
+
+
+def locked(work: Work, specimen_ids: Iterable[int]) -> dict[int, Row[Any]]:
+    """Standing rows with the heads of their chains, locked in chain order; by specimen id."""
+    rows = work.session.connection().execute(_LOCKED, {"ids": sorted(set(specimen_ids))})
+    return {row.specimen_id: row for row in rows}
+
+
+def standings(work: Work, specimen_ids: Iterable[int]) -> dict[int, Row[Any]]:
+    """Standing rows (with `container`, the code), by specimen id."""
+    rows = work.session.connection().execute(_BY_ID, {"ids": sorted(set(specimen_ids))})
+    return {row.specimen_id: row for row in rows}
+
+
+def open_holds(work: Work, specimen_ids: Iterable[int]) -> dict[int, list[Row[Any]]]:
+    """Open holds (`kind, since, opened_seq`), oldest first, by specimen id."""
+    found: dict[int, list[Row[Any]]] = {}
+    for row in work.session.connection().execute(_HOLDS, {"ids": sorted(set(specimen_ids))}):
+        found.setdefault(row.specimen_id, []).append(row)
+    return found
+
+
+def open_promises(work: Work, specimen_ids: Iterable[int]) -> dict[int, list[Row[Any]]]:
+    """Open reservations (`for_, amount, stage`), oldest first, by specimen id."""
+    found: dict[int, list[Row[Any]]] = {}
+    for row in work.session.connection().execute(_PROMISES, {"ids": sorted(set(specimen_ids))}):
+        found.setdefault(row.specimen_id, []).append(row)
+    return found
+
+
+def folds(work: Work, rows: Sequence[Row[Any]]) -> dict[int, Fold]:
+    """The rules' view of standing rows, with their open holds and reservations; by specimen id."""
+    held = [row.specimen_id for row in rows if row.open_holds]
+    promised = [row.specimen_id for row in rows if row.open_reservations]
+    holds = open_holds(work, held) if held else {}
+    promises = open_promises(work, promised) if promised else {}
+    return {row.specimen_id: _fold(row, holds.get(row.specimen_id, []), promises.get(row.specimen_id, [])) for row in rows}
+
+
+def _fold(row: Row[Any], holds: Sequence[Row[Any]], promises: Sequence[Row[Any]]) -> Fold:
+    return Fold(
+        status=row.status, reason=row.reason, custodian=row.custodian, responsible=row.responsible, residual=row.residual,
+        released_on=row.released_on.isoformat() if row.released_on else None, unit=row.unit, remaining=row.remaining,
+        certainty=row.certainty, thaws=row.thaws,
+        place=Place(row.container, row.row, row.column) if row.container_id is not None else None,
+        placed_at=_stamp(row.placed_at), is_out=row.is_out, last_seen_at=_stamp(row.last_seen_at),
+        holds=tuple(Hold(hold.kind, hold.since.isoformat()) for hold in holds),
+        promises=tuple(Promise(promise.for_, promise.amount, promise.stage) for promise in promises),
+    )
+
+
+def _stamp(at: datetime | None) -> str | None:
+    return stamp(at) if at else None
+
+
+def held_by_consent(work: Work, enrolment_id: int) -> list[Row[Any]]:
+    """Every tube of an enrolment that still exists or is expected: `specimen_id, status, open_holds`, in id order."""
+    query = select(Standing.specimen_id, Standing.status, Standing.open_holds).where(Standing.enrolment_id == enrolment_id)
+    return list(work.session.execute(query.order_by(Standing.specimen_id)))
+
+
+def promised_of(work: Work, enrolment_id: int) -> list[Row[Any]]:
+    """The tubes of an enrolment that are reserved: `specimen_id, for_`, one promise each."""
+    query = (
+        select(Reservation.specimen_id, Reservation.for_)
+        .join(Standing, Standing.specimen_id == Reservation.specimen_id)
+        .where(Standing.enrolment_id == enrolment_id, Reservation.closed_seq.is_(None))
+        .order_by(Reservation.specimen_id)
+    )
+    return list(work.session.execute(query))
+
+
+def in_container(work: Work, container_id: int) -> list[Row[Any]]:
+    """Standing rows of the tubes that have a position in a container, in one query."""
+    query = _ROW.where(Standing.container_id == container_id).order_by(Standing.row, Standing.column)
+    return list(work.session.execute(query))
+
+
+def occupant(work: Work, container_id: int, row: int, column: int) -> Row[Any] | None:
+    """The tube whose position this is, also while it is checked out."""
+    query = _ROW.where(Standing.container_id == container_id, Standing.row == row, Standing.column == column)
+    return work.session.execute(query).one_or_none()
+
+
+def by_codes(work: Work, codes: Iterable[str]) -> dict[str, Row[Any]]:
+    """Standing rows by tube code."""
+    rows = work.session.execute(_ROW.where(Standing.code.in_(sorted(set(codes)))))
+    return {row.code: row for row in rows}
+
+
+def postings_of(work: Work, chain_ids: Iterable[int]) -> dict[tuple[int, int], list[Row[Any]]]:
+    """Postings by (chain id, seq), in line order."""
+    found: dict[tuple[int, int], list[Row[Any]]] = {}
+    query = select(Posting.__table__).where(Posting.chain_id.in_(sorted(set(chain_ids)))).order_by(Posting.chain_id, Posting.seq, Posting.line)
+    for row in work.session.execute(query):
+        found.setdefault((row.chain_id, row.seq), []).append(row)
+    return found
+
+
+def lots(work: Work, ids: Iterable[int]) -> dict[int, Lot]:
+    """Lots by id."""
+    return {lot.id: lot for lot in work.session.execute(select(Lot).where(Lot.id.in_(sorted(set(ids))))).scalars()}

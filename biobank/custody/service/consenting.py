@@ -1,0 +1,53 @@
+"""What a decision or a withdrawal does to the tubes that are here: opens and lifts the holds that follow from consent."""
+
+from __future__ import annotations
+
+from biobank.consent.service import verdict as ask_consent
+from biobank.core.work import Work
+from biobank.custody import queries
+from biobank.custody.rules import HoldKind, Status
+from biobank.custody.service.record import Doing, Recorded, record
+
+HERE = frozenset({Status.IN_CUSTODY.value, Status.WITH_RECIPIENT.value})
+
+
+def reconsider(work: Work, enrolment_id: int) -> list[Recorded]:
+    """Ask `store` anew for every tube of an enrolment, descendants included.
+
+    Granted: `no-consent` and `withdrawn` holds are lifted. Refused: tubes here get the hold, and their reservations are closed.
+    """
+    verdict = ask_consent(work, enrolment_id, "store", work.today)
+    withdrawn = any(code == "withdrawn" for code in verdict.codes)
+    wanted = None if verdict.granted else HoldKind.WITHDRAWN if withdrawn else HoldKind.NO_CONSENT
+    tubes = queries.held_by_consent(work, enrolment_id)
+    holds = queries.open_holds(work, [tube.specimen_id for tube in tubes if tube.open_holds])
+    doings: list[tuple[str, Doing]] = []
+    for tube in tubes:
+        open_now = {hold.kind for hold in holds.get(tube.specimen_id, [])}
+        for kind in (HoldKind.NO_CONSENT, HoldKind.WITHDRAWN):
+            if kind in open_now and kind is not wanted:
+                doings.append(("lift", Doing(tube.specimen_id, "consent-unhold", {"kind": kind.value, "because": "consent"})))
+        if wanted is not None and wanted not in open_now and tube.status in HERE:
+            doings.append(("open", Doing(tube.specimen_id, "consent-hold", {"kind": wanted.value, "because": "consent"})))
+    done: list[Recorded] = _free_promises(work, enrolment_id)
+    # One act per tube in a call: holds are opened before others are lifted, so no moment passes without one.
+    for turn in ("open", "lift"):
+        batch = [doing for which, doing in doings if which == turn]
+        while batch:
+            taken: list[Doing] = []
+            rest: list[Doing] = []
+            seen: set[int] = set()
+            for doing in batch:
+                (rest if doing.specimen_id in seen else taken).append(doing)
+                seen.add(doing.specimen_id)
+            done += record(work, taken)
+            batch = rest
+    return done
+
+
+def _free_promises(work: Work, enrolment_id: int) -> list[Recorded]:
+    """Set free what is reserved when `supply` is no longer granted."""
+    promised = queries.promised_of(work, enrolment_id)
+    if not promised or ask_consent(work, enrolment_id, "supply", work.today).granted:
+        return []
+    return record(work, [Doing(row.specimen_id, "unreserve", {"because": "consent"}, promise=row.for_) for row in promised])

@@ -1,0 +1,1 @@
+"""The container tree: freezers, shelves, racks, boxes. Knows no tube."""

@@ -1,0 +1,56 @@
+"""Reading the container tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import select
+
+from biobank.core import codes
+from biobank.core.work import Work
+from biobank.places.models import Container
+from biobank.places.rules import LARGEST, NoPositions, PositionOutside, position_text
+
+
+def container(work: Work, scanned: str) -> Container:
+    """The container with this code. Raises CodeMistyped or CodeUnknown."""
+    _, _, ref = codes.resolve(work.session, scanned, "container")
+    return by_id(work, ref)
+
+
+def by_id(work: Work, container_id: int) -> Container:
+    """The container with this id."""
+    return work.session.get_one(Container, container_id)
+
+
+def by_ids(work: Work, ids: Iterable[int]) -> dict[int, Container]:
+    """Containers by id, in one query."""
+    found = work.session.execute(select(Container).where(Container.id.in_(sorted(set(ids))))).scalars()
+    return {row.id: row for row in found}
+
+
+def path_of(work: Work, here: Container) -> list[Container]:
+    """From the outermost container to this one."""
+    ids = [int(part) for part in here.path.strip("/").split("/")]
+    found = by_ids(work, ids)
+    return [found[one] for one in ids]
+
+
+def children(work: Work, parent_id: int | None) -> list[Container]:
+    """The containers directly inside one, or the outermost ones."""
+    query = select(Container).where(Container.parent_id.is_(None) if parent_id is None else Container.parent_id == parent_id)
+    return list(work.session.execute(query.order_by(Container.title, Container.id)).scalars())
+
+
+def tree(work: Work) -> list[Container]:
+    """All containers in the order of the tree, in one query."""
+    return list(work.session.execute(select(Container).order_by(Container.path)).scalars())
+
+
+def check_position(here: Container, row: int, column: int) -> None:
+    """Raises NoPositions or PositionOutside."""
+    if not here.rows:
+        raise NoPositions(container=codes.spaced(here.code), kind=here.kind)
+    if not (1 <= row <= here.rows and 1 <= column <= here.columns):
+        shown = position_text(row, column) if 1 <= row <= 26 and column <= LARGEST * 4 else f"{row}:{column}"
+        raise PositionOutside(container=codes.spaced(here.code), last_row=chr(64 + here.rows), columns=here.columns, position=shown)

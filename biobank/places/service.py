@@ -1,0 +1,70 @@
+"""Making containers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from biobank.core import codes
+from biobank.core.errors import Fault, FieldsWrong
+from biobank.core.work import Work
+from biobank.identity import service as identity
+from biobank.ledger import service as ledger
+from biobank.ledger.rules import Line
+from biobank.places import queries
+from biobank.places.models import Container
+from biobank.places.rules import KINDS, LARGEST, TEMPERATURES
+
+
+@dataclass(frozen=True, slots=True)
+class NewContainer:
+    """What a container is; rows and columns 0 for one that holds containers, else up to 24 each."""
+
+    kind: str
+    title: str
+    rows: int
+    columns: int
+    parent: str | None = None
+    temperature_class: str | None = None
+
+
+def add_container(work: Work, new: NewContainer) -> Container:
+    """A new container with a code and a chain. Raises FieldsWrong, CodeUnknown for the parent, or Forbidden."""
+    identity.require(work, "keep-places", organisation=work.who.organisation)
+    _check(new)
+    parent = queries.container(work, new.parent) if new.parent else None
+    if parent is not None and parent.rows:
+        right = f"{codes.spaced(parent.code)} is a {parent.kind} for tubes; give a container that holds containers"
+        raise FieldsWrong([Fault("/parent", right, new.parent)])
+    code = codes.new_codes(work.session, work.random, 1)[0]
+    chain = ledger.open_chain(work, "container", code)
+    made = Container(
+        code=code, kind=new.kind, title=new.title.strip(), parent_id=parent.id if parent else None, path="", rows=new.rows, columns=new.columns,
+        temperature_class=new.temperature_class or (parent.temperature_class if parent else None),
+        organisation=work.who.organisation, chain_id=chain,
+    )
+    work.session.add(made)
+    work.session.flush()
+    made.path = f"{parent.path if parent else '/'}{made.id:010d}/"
+    work.session.flush()
+    codes.bind_codes(work.session, "container", [(code, made.id)])
+    facts = {"kind": made.kind, "title": made.title, "rows": made.rows, "columns": made.columns, "parent": parent.code if parent else None,
+             "temperature_class": made.temperature_class}
+    ledger.append(work, [Line(chain, "register", facts)])
+    return made
+
+
+def _check(new: NewContainer) -> None:
+    faults = []
+    if new.kind not in KINDS:
+        faults.append(Fault("/kind", f"use one of {', '.join(KINDS)}", new.kind))
+    if not new.title.strip():
+        faults.append(Fault("/title", "give a title, as it stands on the container", new.title))
+    for name, value in (("rows", new.rows), ("columns", new.columns)):
+        if not 0 <= value <= LARGEST:
+            faults.append(Fault(f"/{name}", f"0 (holds containers) to {LARGEST}", value))
+    if (new.rows == 0) != (new.columns == 0):
+        faults.append(Fault("/columns", "rows and columns are both 0 (holds containers) or both above 0 (holds tubes)", new.columns))
+    if new.temperature_class is not None and new.temperature_class not in TEMPERATURES:
+        faults.append(Fault("/temperature_class", f"use one of {', '.join(TEMPERATURES)}", new.temperature_class))
+    if faults:
+        raise FieldsWrong(faults)
