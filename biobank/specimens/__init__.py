@@ -1,0 +1,1 @@
+"""Collection, accession, aliquots and derivatives."""

@@ -1,0 +1,1 @@
+"""Tubes in places."""

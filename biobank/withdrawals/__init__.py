@@ -1,0 +1,1 @@
+"""Withdrawal of consent components, and what it does to tubes."""

@@ -1,0 +1,48 @@
+"""Applying a withdrawal under the participant's lock: decisions first, then every tube, all in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from biobank.consent import service as consent
+from biobank.core.errors import Fault, FieldsWrong
+from biobank.core.work import Work
+from biobank.custody import queries as custody
+from biobank.custody.service import Doing, reconsider, record
+from biobank.identity import service as identity
+from biobank.subjects import queries as subjects
+from biobank.withdrawals.rules import EFFECTS
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """What was withdrawn, where it stands in the enrolment's chain, and what was done to each tube."""
+
+    chain: str
+    seq: int
+    components: Mapping[str, str]
+    tubes: list[tuple[str, str]]
+
+
+def withdraw(work: Work, participant: str, study: str, effects: Mapping[str, str], signed_on: date | None = None) -> Withdrawn:
+    """Withdraw consent components, each with the participant's choice. Never refused for what a tube is doing: it bites there too.
+
+    Raises NotEnrolled, ComponentUnknown, FieldsWrong, Forbidden.
+    """
+    if not effects:
+        raise FieldsWrong([Fault("/components", "name at least one component with the participant's choice")])
+    enrolment = subjects.enrolment_of(work, participant, study)
+    identity.require(work, "withdraw", enrolment.study, enrolment.organisation)
+    subjects.lock_participant(work, enrolment.participant_id, share=False)
+    written = consent.withdraw_components(work, enrolment, effects, signed_on)
+    before = custody.held_by_consent(work, enrolment.id)
+    store = consent.verdict(work, enrolment.id, "store")
+    held = reconsider(work, enrolment.id)
+    touched = {one.row.code: EFFECTS[one.before.status] for one in held}
+    if "withdrawn" in store.codes:
+        planned = [row.specimen_id for row in before if row.status == "expected"]
+        cancelled = record(work, [Doing(one, "cancel", {"because": "withdrawn"}) for one in planned]) if planned else []
+        touched |= {one.row.code: EFFECTS["expected"] for one in cancelled}
+    return Withdrawn(written.chain, written.seq, dict(effects), sorted(touched.items()))
