@@ -1,0 +1,1 @@
+"""Drivers: each draws the same layout in one format. Whoever calls them reads the layout back first (`proof`)."""
