@@ -32,7 +32,8 @@ def not_ahead(at: datetime | None, now: datetime, pointer: str = "/occurred_at")
         return now
     at = aware(at, pointer)
     if at > now + AHEAD_AT_MOST:
-        raise FieldsWrong([Fault(pointer, f"this lies ahead of the server's clock ({stamp(now)}) by more than 2 minutes; check the station's clock", stamp(at))])
+        right = f"this lies ahead of the server's clock ({stamp(now)}) by more than 2 minutes; check the station's clock"
+        raise FieldsWrong([Fault(pointer, right, stamp(at))])
     return at
 
 

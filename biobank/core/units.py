@@ -71,7 +71,8 @@ def parse_quantity(given: Any, pointer: str = "/volume", kind: str | None = None
     """Read `{"value": 250, "unit": "uL"}` exactly.
 
     `kind` is the base unit expected (`nL`, `cells`, `pieces`); None accepts any. `zero` allows nothing at all.
-    Raises FieldsWrong for a missing or unknown unit, another kind, a negative or zero value, a fraction of the base unit, or more than any tube holds.
+    Raises FieldsWrong for a missing or unknown unit, another kind, a negative or zero value, a fraction of the base unit, or more than
+    any tube holds.
     """
     if not isinstance(given, dict) or set(given) - {"base", "base_unit"} != {"value", "unit"}:
         raise FieldsWrong([Fault(pointer, 'give a value and a unit, as {"value": 250, "unit": "uL"}', given)])
@@ -80,7 +81,8 @@ def parse_quantity(given: Any, pointer: str = "/volume", kind: str | None = None
         raise FieldsWrong([Fault(f"{pointer}/unit", f"use one of {', '.join(UNITS)}", unit)])
     base, factor = UNITS[unit]
     if kind is not None and base != kind:
-        raise FieldsWrong([Fault(f"{pointer}/unit", f"this is measured in {kind}, so use one of {', '.join(u for u, (b, _) in UNITS.items() if b == kind)}", unit)])
+        fitting = ", ".join(name for name, (of, _) in UNITS.items() if of == kind)
+        raise FieldsWrong([Fault(f"{pointer}/unit", f"this is measured in {kind}, so use one of {fitting}", unit)])
     amount = _whole(given["value"], factor, pointer, base)
     if amount < 0 or (amount == 0 and not zero):
         raise FieldsWrong([Fault(f"{pointer}/value", "give a value above zero" if not zero else "give zero or more", str(given["value"]))])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import bindparam, func, null, select
 
+from biobank.core.db import AnyRow
 from biobank.core.times import stamp
 from biobank.core.work import Work
 from biobank.custody.models import HoldRow, Lot, Posting, Reservation, Standing
@@ -48,35 +48,41 @@ def lock_participants(work: Work, specimen_ids: Iterable[int]) -> None:
         work.session.connection().execute(_PARTICIPANTS, {"ids": sorted(set(specimen_ids))}).all()
 
 
-def locked(work: Work, specimen_ids: Iterable[int]) -> dict[int, Row[Any]]:
+def locked(work: Work, specimen_ids: Iterable[int]) -> dict[int, AnyRow]:
     """Standing rows with the heads of their chains, locked in chain order; by specimen id."""
-    rows = work.session.connection().execute(_LOCKED, {"ids": sorted(set(specimen_ids))})
+    ids = {"ids": sorted(set(specimen_ids))}
+    rows = work.session.connection().execute(_LOCKED, ids).all()
+    if any(row.container_id is not None and row.container is None for row in rows):
+        # PostgreSQL gives a row that was waited for as it is now, but joined to the container it was in before: read again under the lock.
+        rows = work.session.connection().execute(_LOCKED, ids).all()
     return {row.specimen_id: row for row in rows}
 
 
-def standings(work: Work, specimen_ids: Iterable[int]) -> dict[int, Row[Any]]:
+def standings(work: Work, specimen_ids: Iterable[int]) -> dict[int, AnyRow]:
     """Standing rows (with `container`, the code), by specimen id."""
     rows = work.session.connection().execute(_BY_ID, {"ids": sorted(set(specimen_ids))})
     return {row.specimen_id: row for row in rows}
 
 
-def open_holds(work: Work, specimen_ids: Iterable[int]) -> dict[int, list[Row[Any]]]:
+def open_holds(work: Work, specimen_ids: Iterable[int]) -> dict[int, list[AnyRow]]:
     """Open holds (`kind, since, opened_seq`), oldest first, by specimen id."""
-    found: dict[int, list[Row[Any]]] = {}
+    found: dict[int, list[AnyRow]] = {}
+    row: AnyRow
     for row in work.session.connection().execute(_HOLDS, {"ids": sorted(set(specimen_ids))}):
         found.setdefault(row.specimen_id, []).append(row)
     return found
 
 
-def open_promises(work: Work, specimen_ids: Iterable[int]) -> dict[int, list[Row[Any]]]:
+def open_promises(work: Work, specimen_ids: Iterable[int]) -> dict[int, list[AnyRow]]:
     """Open reservations (`for_, amount, stage`), oldest first, by specimen id."""
-    found: dict[int, list[Row[Any]]] = {}
+    found: dict[int, list[AnyRow]] = {}
+    row: AnyRow
     for row in work.session.connection().execute(_PROMISES, {"ids": sorted(set(specimen_ids))}):
         found.setdefault(row.specimen_id, []).append(row)
     return found
 
 
-def folds(work: Work, rows: Sequence[Row[Any]]) -> dict[int, Fold]:
+def folds(work: Work, rows: Sequence[AnyRow]) -> dict[int, Fold]:
     """The rules' view of standing rows, with their open holds and reservations; by specimen id."""
     held = [row.specimen_id for row in rows if row.open_holds]
     promised = [row.specimen_id for row in rows if row.open_reservations]
@@ -85,7 +91,7 @@ def folds(work: Work, rows: Sequence[Row[Any]]) -> dict[int, Fold]:
     return {row.specimen_id: _fold(row, holds.get(row.specimen_id, []), promises.get(row.specimen_id, [])) for row in rows}
 
 
-def _fold(row: Row[Any], holds: Sequence[Row[Any]], promises: Sequence[Row[Any]]) -> Fold:
+def _fold(row: AnyRow, holds: Sequence[AnyRow], promises: Sequence[AnyRow]) -> Fold:
     return Fold(
         status=row.status, reason=row.reason, custodian=row.custodian, responsible=row.responsible, residual=row.residual,
         released_on=row.released_on.isoformat() if row.released_on else None, unit=row.unit, remaining=row.remaining,
@@ -101,13 +107,13 @@ def _stamp(at: datetime | None) -> str | None:
     return stamp(at) if at else None
 
 
-def held_by_consent(work: Work, enrolment_id: int) -> list[Row[Any]]:
+def held_by_consent(work: Work, enrolment_id: int) -> list[AnyRow]:
     """Every tube of an enrolment that still exists or is expected: `specimen_id, status, open_holds`, in id order."""
     query = select(Standing.specimen_id, Standing.status, Standing.open_holds).where(Standing.enrolment_id == enrolment_id)
     return list(work.session.execute(query.order_by(Standing.specimen_id)))
 
 
-def promised_of(work: Work, enrolment_id: int) -> list[Row[Any]]:
+def promised_of(work: Work, enrolment_id: int) -> list[AnyRow]:
     """The tubes of an enrolment that are reserved: `specimen_id, for_`, one promise each."""
     query = (
         select(Reservation.specimen_id, Reservation.for_)
@@ -118,33 +124,55 @@ def promised_of(work: Work, enrolment_id: int) -> list[Row[Any]]:
     return list(work.session.execute(query))
 
 
-def in_container(work: Work, container_id: int) -> list[Row[Any]]:
+def in_container(work: Work, container_id: int) -> list[AnyRow]:
     """Standing rows of the tubes that have a position in a container, in one query."""
     query = _ROW.where(Standing.container_id == container_id).order_by(Standing.row, Standing.column)
     return list(work.session.execute(query))
 
 
-def occupant(work: Work, container_id: int, row: int, column: int) -> Row[Any] | None:
+def occupant(work: Work, container_id: int, row: int, column: int) -> AnyRow | None:
     """The tube whose position this is, also while it is checked out."""
     query = _ROW.where(Standing.container_id == container_id, Standing.row == row, Standing.column == column)
     return work.session.execute(query).one_or_none()
 
 
-def by_codes(work: Work, codes: Iterable[str]) -> dict[str, Row[Any]]:
+def occupant_of(work: Work, place: Place) -> AnyRow | None:
+    """The tube whose position this is, by the container's code."""
+    query = _ROW.where(Container.code == place.container, Standing.row == place.row, Standing.column == place.column)
+    return work.session.execute(query).one_or_none()
+
+
+def by_codes(work: Work, codes: Iterable[str]) -> dict[str, AnyRow]:
     """Standing rows by tube code."""
     rows = work.session.execute(_ROW.where(Standing.code.in_(sorted(set(codes)))))
     return {row.code: row for row in rows}
 
 
-def postings_of(work: Work, chain_ids: Iterable[int]) -> dict[tuple[int, int], list[Row[Any]]]:
+def postings_of(work: Work, chain_ids: Iterable[int]) -> dict[tuple[int, int], list[AnyRow]]:
     """Postings by (chain id, seq), in line order."""
-    found: dict[tuple[int, int], list[Row[Any]]] = {}
+    found: dict[tuple[int, int], list[AnyRow]] = {}
     query = select(Posting.__table__).where(Posting.chain_id.in_(sorted(set(chain_ids)))).order_by(Posting.chain_id, Posting.seq, Posting.line)
     for row in work.session.execute(query):
         found.setdefault((row.chain_id, row.seq), []).append(row)
     return found
 
 
-def lots(work: Work, ids: Iterable[int]) -> dict[int, Lot]:
-    """Lots by id."""
-    return {lot.id: lot for lot in work.session.execute(select(Lot).where(Lot.id.in_(sorted(set(ids))))).scalars()}
+def unbalanced(work: Work, lot_ids: Iterable[int]) -> list[tuple[str, str | None, int]]:
+    """Lots whose postings do not sum to zero (account NULL), or whose clearing account `aliquoted` does not end at zero: code, account, rest."""
+    ids = sorted(set(lot_ids))
+    every = (
+        select(Lot.code, null().label("account"), func.sum(Posting.amount))
+        .join(Posting, Posting.lot_id == Lot.id)
+        .where(Lot.id.in_(ids))
+        .group_by(Lot.code)
+        .having(func.sum(Posting.amount) != 0)
+    )
+    clearing = (
+        select(Lot.code, Posting.account, func.sum(Posting.amount))
+        .join(Posting, Posting.lot_id == Lot.id)
+        .where(Lot.id.in_(ids), Posting.account == "aliquoted")
+        .group_by(Lot.code, Posting.account)
+        .having(func.sum(Posting.amount) != 0)
+    )
+    found = [*work.session.execute(every), *work.session.execute(clearing)]
+    return [(row[0], row[1], int(row[2])) for row in found]

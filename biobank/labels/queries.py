@@ -8,9 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import bindparam, select
 
 from biobank.core.codes import spaced
+from biobank.core.db import AnyRow
 from biobank.core.units import Quantity
 from biobank.core.vocabulary import terms
 from biobank.core.work import Work
@@ -87,7 +88,7 @@ def print_job(work: Work, code: str) -> PrintJob | None:
     return work.session.execute(select(PrintJob).where(PrintJob.code == code)).scalar_one_or_none()
 
 
-def _tube(work: Work, row: Row[Any], external_code: str | None) -> Tube:
+def _tube(work: Work, row: AnyRow, external_code: str | None) -> Tube:
     material = terms(work, "material").get(row.material)
     container = terms(work, "container_type").get(row.container_type)
     drawn_on = row.drawn_at.astimezone(work.zone).date() if row.drawn_at else row.planned_on

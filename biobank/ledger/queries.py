@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, inspect, select, text
+from sqlalchemy import inspect, select, text
 
+from biobank.core.db import AnyRow
 from biobank.core.work import Work
 from biobank.ledger.models import Chain, Entry, Note
 from biobank.ledger.rules import APPEND_ONLY
@@ -45,17 +45,17 @@ def entries(work: Work, chain_id: int) -> list[EntryRead]:
     ]
 
 
-def chains_with_entries(work: Work, batch: int = 500) -> Iterator[tuple[Sequence[Row[Any]], dict[int, list[Row[Any]]]]]:
+def chains_with_entries(work: Work, batch: int = 500) -> Iterator[tuple[Sequence[AnyRow], dict[int, list[AnyRow]]]]:
     """Batches of chains in id order, each with its entries in seq order: memory stays constant however long the ledger is."""
     after = -1
     while True:
-        chains: Sequence[Row[Any]] = work.session.execute(
+        chains: Sequence[AnyRow] = work.session.execute(
             select(Chain.id, Chain.kind, Chain.ref, Chain.last_seq, Chain.last_hash).where(Chain.id > after).order_by(Chain.id).limit(batch)
         ).all()
         if not chains:
             return
         after = chains[-1].id
-        rows: dict[int, list[Row[Any]]] = {chain.id: [] for chain in chains}
+        rows: dict[int, list[AnyRow]] = {chain.id: [] for chain in chains}
         query = select(Entry.__table__).where(Entry.chain_id >= chains[0].id, Entry.chain_id <= after).order_by(Entry.chain_id, Entry.seq)
         for row in work.session.execute(query):
             rows.setdefault(row.chain_id, []).append(row)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
+from biobank.core.db import AnyRow
 from biobank.core.times import stamp
 from biobank.core.work import Work
 from biobank.ledger import queries
@@ -66,7 +66,7 @@ def append(work: Work, lines: Sequence[Line], heads: Mapping[int, Head] | None =
     actor, organisation = (work.actor.id, work.actor.organisation) if work.actor else (None, None)
     for line in lines:
         head = moving[line.chain_id]
-        salts = {name: secrets.token_bytes(16) for name in line.notes or {}}
+        salts = {name: work.random.randbytes(16) for name in line.notes or {}}
         hashes = {name: note_hash(salts[name], text) for name, text in (line.notes or {}).items()}
         body, recorded_at = compose(head, line, hashes, actor=actor, station=work.station, organisation=organisation, now=work.now)
         hash_ = digest(body)
@@ -118,7 +118,7 @@ def verify(work: Work, checks: Sequence[Check] = (), progress: Progress = lambda
             yield from check(work, bodies)
 
 
-def _verify_chain(name: str, chain: Row[Any], rows: Sequence[Row[Any]], bodies: list[dict[str, Any]]) -> Iterator[Finding]:
+def _verify_chain(name: str, chain: AnyRow, rows: Sequence[AnyRow], bodies: list[dict[str, Any]]) -> Iterator[Finding]:
     previous, seq = GENESIS, 0
     for row in rows:
         seq += 1
@@ -144,7 +144,7 @@ def _verify_chain(name: str, chain: Row[Any], rows: Sequence[Row[Any]], bodies: 
         yield Finding(name, None, "last_hash", "the chain's head is not the hash of its last entry")
 
 
-def _compare_columns(name: str, seq: int, row: Row[Any], body: Mapping[str, Any]) -> Iterator[Finding]:
+def _compare_columns(name: str, seq: int, row: AnyRow, body: Mapping[str, Any]) -> Iterator[Finding]:
     columns = {
         "chain": name, "seq": row.seq, "act": row.act, "actor": row.actor_id, "previous": row.previous,
         "occurred_at": _utc(row.occurred_at), "recorded_at": _utc(row.recorded_at),

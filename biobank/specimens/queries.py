@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Row, and_, false, func, or_, select, true
+from sqlalchemy import and_, false, func, or_, select, true
 
 from biobank.core import codes
+from biobank.core.db import AnyRow
 from biobank.core.units import quantity_json
 from biobank.core.work import Work
 from biobank.custody import queries as custody
@@ -49,19 +50,19 @@ def specimen(work: Work, scanned: str, permission: str = "read-specimens") -> Sp
     return work.session.get_one(Specimen, ref)
 
 
-def may_see(work: Work, row: Row[Any], permission: str = "read-specimens") -> bool:
+def may_see(work: Work, row: AnyRow, permission: str = "read-specimens") -> bool:
     """Whether the actor may see a tube: by study, at the organisation that has it or answers for it."""
     return any(identity.may(work, permission, row.study, at) for at in (row.custodian, row.responsible) if at)
 
 
-def standing(work: Work, specimen_id: int) -> Row[Any]:
+def standing(work: Work, specimen_id: int) -> AnyRow:
     """A tube's standing row."""
     return custody.standings(work, [specimen_id])[specimen_id]
 
 
-def tubes(work: Work, ids: Iterable[int]) -> dict[int, Row[Any]]:
+def tubes(work: Work, ids: Iterable[int]) -> dict[int, AnyRow]:
     """All that a list shows of these tubes, by id, in one query."""
-    found: list[Row[Any]] = list(work.session.execute(TUBE.where(Specimen.id.in_(sorted(set(ids))))))
+    found: list[AnyRow] = list(work.session.execute(TUBE.where(Specimen.id.in_(sorted(set(ids))))))
     return {row.id: row for row in found}
 
 
@@ -80,7 +81,7 @@ def collection_by_id(work: Work, collection_id: int) -> Collection:
     return work.session.get_one(Collection, collection_id)
 
 
-def of_collection(work: Work, collection_id: int) -> list[Row[Any]]:
+def of_collection(work: Work, collection_id: int) -> list[AnyRow]:
     """The tubes of a collection in the order they were made."""
     return list(work.session.execute(TUBE.where(Specimen.collection_id == collection_id).order_by(Specimen.id)))
 
@@ -99,7 +100,7 @@ def parents(work: Work, ids: Iterable[int]) -> dict[int, list[str]]:
     return found
 
 
-def lineage(work: Work, tube: Specimen) -> tuple[list[Row[Any]], list[tuple[int, int]]]:
+def lineage(work: Work, tube: Specimen) -> tuple[list[AnyRow], list[tuple[int, int]]]:
     """Every tube of the same collection, and the pairs (parent id, child id) among them: the whole tree in two queries."""
     rows = of_collection(work, tube.collection_id)
     ids = [row.id for row in rows]
@@ -141,7 +142,7 @@ def study_of_sub_study(work: Work, sub_study: str) -> str | None:
     return work.session.execute(select(SubStudyRow.study).where(SubStudyRow.code == sub_study)).scalar_one_or_none()
 
 
-def page_of(work: Work, conditions: Sequence[Any], after: str | None, limit: int) -> list[Row[Any]]:
+def page_of(work: Work, conditions: Sequence[Any], after: str | None, limit: int) -> list[AnyRow]:
     """Tubes that meet the conditions, by code, at most `limit + 1` after the code `after`."""
     query = TUBE.where(*conditions).order_by(Specimen.code).limit(limit + 1)
     return list(work.session.execute(query.where(Specimen.code > after) if after else query))
@@ -162,17 +163,18 @@ def shown(work: Work, ids: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def _shown(
-    row: Row[Any], above: list[str], marks: list[str], foreign: list[dict[str, str]], containers: dict[int, Container], holds: Sequence[Row[Any]],
+    row: AnyRow, above: list[str], marks: list[str], foreign: list[dict[str, str]], containers: dict[int, Container], holds: Sequence[AnyRow],
     reasons: dict[tuple[int, int], str],
 ) -> dict[str, Any]:
     place = f"{containers[row.container_id].code}:{position_text(row.row, row.column)}" if row.container_id is not None else None
     return {
         "code": row.code, "kind": row.kind, "material": row.material, "family": row.family, "container_type": row.container_type,
-        "purpose": row.purpose, "participant": row.participant, "study": row.study, "collection": row.collection, "event": row.event, "parent": above[0] if above else None,
+        "purpose": row.purpose, "participant": row.participant, "study": row.study, "collection": row.collection, "event": row.event,
+        "parent": above[0] if above else None,
         "ordinal": row.ordinal, "siblings": row.siblings, "drawn_at": row.drawn_at, "status": row.status, "reason": row.reason,
         "custodian": row.custodian, "responsible": row.responsible, "released_on": row.released_on, "position": place, "is_out": row.is_out,
-        "remaining": quantity_json(None if row.certainty == "unknown" else row.remaining, row.unit), "reserved": quantity_json(row.reserved, row.unit),
-        "certainty": row.certainty, "thaws": row.thaws,
+        "remaining": quantity_json(None if row.certainty == "unknown" else row.remaining, row.unit),
+        "reserved": quantity_json(row.reserved, row.unit), "certainty": row.certainty, "thaws": row.thaws,
         "holds": [{"kind": hold.kind, "since": hold.since, "reason": reasons.get((row.id, hold.opened_seq))} for hold in holds],
         "earmarks": marks, "external_codes": foreign, "last_seen_at": row.last_seen_at, "etag": str(row.seq),
     }

@@ -38,7 +38,8 @@ def add(work: Work) -> Response | tuple[str, int]:
             work,
             keeping.NewContainer(
                 kind=forms.text("kind"), title=forms.text("title"), rows=forms.whole_or_none("rows") or 0,
-                columns=forms.whole_or_none("columns") or 0, parent=forms.text("parent") or None, temperature_class=forms.text("temperature_class") or None,
+                columns=forms.whole_or_none("columns") or 0, parent=forms.text("parent") or None,
+                temperature_class=forms.text("temperature_class") or None,
             ),
         )
     except Refusal as refusal:
@@ -79,7 +80,7 @@ def box_view(work: Work, found: queries.BoxMap) -> dict[str, Any]:
         cells[f"{chr(64 + row)}{column}"] = {
             "code": tube.code, "family": tube.family if seen else "other", "standing": shown_standing(tube), "href": f"/specimens/{tube.code}",
             # A cell of the map is narrow: cells are told in millions there.
-            "about": " ".join(filter(None, [tube.event or "", amount.replace(f" {_('cells')}", "")])) if seen else "",
+            "about": " ".join(filter(None, [tube.event or "", amount.replace(" " + _("cells"), "")])) if seen else "",
             "title": (present.in_language(term.title, term.title_nl) if term else tube.material) if seen else _("tube of another study"),
             "event": tube.event or "", "amount": amount, "placed_at": tube.placed_at,
         }
@@ -90,7 +91,8 @@ def box_view(work: Work, found: queries.BoxMap) -> dict[str, Any]:
 def _tree_page(work: Work, refusal: dict[str, Any] | None = None) -> str:
     nodes = _nodes(work, places.tree(work), queries.fill(work))
     typed = {name: forms.text(name) for name in ("kind", "title", "rows", "columns", "parent", "temperature_class")} if refusal else {}
-    return render_template("storage/tree.html", path=[], here=None, nodes=nodes, open_to=_depth_shown(nodes), **_form_words(), refusal=refusal, typed=typed)
+    shown = _form_words() | {"refusal": refusal, "typed": typed}
+    return render_template("storage/tree.html", path=[], here=None, nodes=nodes, open_to=_depth_shown(nodes), **shown)
 
 
 def _depth_shown(nodes: list[dict[str, Any]]) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 
+from biobank.core.db import AnyRow
 from biobank.core.work import Work
 from biobank.custody import queries as custody
 from biobank.custody.models import Standing
@@ -20,7 +20,7 @@ class BoxMap:
     """A container's positions: what stands in each, and the next free one by rows."""
 
     container: Container
-    tubes: dict[tuple[int, int], Row[Any]]
+    tubes: dict[tuple[int, int], AnyRow]
     next_free: tuple[int, int] | None
 
     @property
@@ -31,7 +31,7 @@ class BoxMap:
 
 def box_map(work: Work, container: Container) -> BoxMap:
     """Every position of a container in one query."""
-    rows: list[Row[Any]] = list(work.session.execute(TUBE.where(Standing.container_id == container.id)))
+    rows: list[AnyRow] = list(work.session.execute(TUBE.where(Standing.container_id == container.id)))
     tubes = {(row.row, row.column): row for row in rows}
     return BoxMap(container, tubes, _first_free(container, set(tubes)))
 
@@ -47,7 +47,7 @@ def _first_free(container: Container, taken: set[tuple[int, int]]) -> tuple[int,
     return next((position for position in every if position not in taken), None)
 
 
-def occupant(work: Work, container: Container, row: int, column: int) -> Row[Any] | None:
+def occupant(work: Work, container: Container, row: int, column: int) -> AnyRow | None:
     """The tube whose position this is."""
     return custody.occupant(work, container.id, row, column)
 

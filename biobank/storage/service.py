@@ -55,6 +55,7 @@ def find_position(work: Work, act: str, position: Position, container: str | Non
     elif container is not None:
         here = places.container(work, container)
         places.check_position(here, 1, 1)
+        places.lock(work, here)
         free = queries.next_free(work, here)
         if free is None:
             raise ContainerFull(container=spaced(here.code))

@@ -2,7 +2,8 @@
 
 from biobank.custody.service.births import Birth, bear
 from biobank.custody.service.consenting import reconsider
-from biobank.custody.service.record import Doing, Recorded, record
+from biobank.custody.service.doing import Doing
+from biobank.custody.service.record import Recorded, record
 from biobank.custody.service.verification import check_standings
 
 __all__ = ["Birth", "Doing", "Recorded", "bear", "check_standings", "reconsider", "record"]

@@ -6,7 +6,8 @@ from biobank.consent.service import verdict as ask_consent
 from biobank.core.work import Work
 from biobank.custody import queries
 from biobank.custody.rules import HoldKind, Status
-from biobank.custody.service.record import Doing, Recorded, record
+from biobank.custody.service.doing import Doing
+from biobank.custody.service.record import Recorded, record
 
 HERE = frozenset({Status.IN_CUSTODY.value, Status.WITH_RECIPIENT.value})
 

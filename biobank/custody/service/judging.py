@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
-
-from sqlalchemy import Row
 
 from biobank.consent.rules import Verdict
 from biobank.consent.service import verdict as ask_consent
 from biobank.core.codes import spaced
+from biobank.core.db import AnyRow
 from biobank.core.errors import Fault, FieldsWrong
 from biobank.core.units import UNITS, Quantity
 from biobank.core.work import Work
 from biobank.custody.rules import Act, ConsentRefused, Held, HoldKind, Kind, NotInThisState, NotReleased, Standing
+from biobank.custody.service.doing import Doing
 
 # Taking residual material apart is only right once the diagnostic laboratory has let it go.
 WANTS_RELEASE = frozenset({"aliquot", "derive"})
@@ -48,7 +47,7 @@ def judge_state(act: Act, standing: Standing, code: str, *, for_use: bool) -> bo
 
 
 def judge_consent(
-    work: Work, act: Act, kind: Kind, purpose: str | None, uses: frozenset[str], row: Row[Any], standing: Standing
+    work: Work, act: Act, kind: Kind, doing: Doing, row: AnyRow, standing: Standing
 ) -> tuple[Verdict | None, HoldKind | None]:
     """The verdict that was asked (None: the act asks nothing) and the hold to open for want of a grant.
 
@@ -57,8 +56,8 @@ def judge_consent(
     """
     if act.asks is None:
         return None, None
-    asked = purpose or _purpose(act, kind, standing)
-    verdict = ask_consent(work, row.enrolment_id, asked, work.today, uses)
+    asked = doing.purpose or _purpose(act, kind, standing)
+    verdict = ask_consent(work, row.enrolment_id, asked, doing.asked_on or work.today, doing.uses)
     if verdict.granted:
         return verdict, None
     if kind is Kind.REPORT:

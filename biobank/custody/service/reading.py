@@ -13,7 +13,7 @@ from biobank.core.units import parse_quantity
 from biobank.core.work import Work
 from biobank.custody.rules import ACTS, Act, ActUnknown, Condition, DisposalReason, WitnessNeeded
 from biobank.custody.rules.effects import manual_holds
-from biobank.custody.service.record import Doing
+from biobank.custody.service.doing import Doing
 from biobank.identity.queries import actor_by_login
 
 AMOUNTS = {"volume": "nL", "cells": "cells", "pieces": "pieces"}

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-
-from sqlalchemy import Row
 
 from biobank.consent.rules import Verdict
 from biobank.consent.service import keep_verdict
 from biobank.core.codes import CodeUnknown, spaced
+from biobank.core.db import AnyRow
 from biobank.core.errors import Forbidden
 from biobank.core.times import stamp
-from biobank.core.units import Quantity
 from biobank.core.work import Work
 from biobank.custody import queries
-from biobank.custody.rules import ACTS, Act, Asked, HoldKind, Kind, Place, Standing, apply, effect_of
+from biobank.custody.rules import ACTS, Act, Asked, HoldKind, Kind, Standing, apply, effect_of
 from biobank.custody.service import writing
+from biobank.custody.service.doing import Doing
 from biobank.custody.service.judging import judge_consent, judge_state, judge_unit
 from biobank.custody.service.undoing import effect_of_undo
 from biobank.identity import service as identity
@@ -27,32 +26,11 @@ from biobank.ledger.rules import Head, Line, Written
 
 
 @dataclass(frozen=True, slots=True)
-class Doing:
-    """One act on one tube. `facts` go into the entry as they are; free text goes into `notes`.
-
-    `purpose` and `uses` say what is put to consent where the act table says "use" or "supply"; `place` and `container_id` belong together.
-    """
-
-    specimen_id: int
-    act: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    amount: Quantity | None = None
-    measured: Quantity | None = None
-    place: Place | None = None
-    container_id: int | None = None
-    promise: str | None = None
-    purpose: str | None = None
-    uses: frozenset[str] = frozenset()
-    occurred_at: datetime | None = None
-    notes: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Recorded:
     """What became of it: the standing after, the entry, the verdict that was asked, and the kinds of hold that this act opened."""
 
     specimen_id: int
-    row: Row[Any]
+    row: AnyRow
     before: Standing
     standing: Standing
     entry: Written
@@ -91,7 +69,7 @@ def record(work: Work, doings: Sequence[Doing]) -> list[Recorded]:
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
-    row: Row[Any]
+    row: AnyRow
     before: Standing
     effect: dict[str, Any]
     line: Line
@@ -100,7 +78,7 @@ class _Decided:
     container_id: int | None
 
 
-def _decide(work: Work, doing: Doing, row: Row[Any], standing: Standing) -> _Decided:
+def _decide(work: Work, doing: Doing, row: AnyRow, standing: Standing) -> _Decided:
     act = ACTS[doing.act]
     if doing.facts.get("because") is None:
         # What follows by itself from a decision needs no further permission than the decision's own.
@@ -114,7 +92,7 @@ def _decide(work: Work, doing: Doing, row: Row[Any], standing: Standing) -> _Dec
     )
     facts = dict(doing.facts)
     expected = judge_state(act, standing, row.code, for_use=_kind(act, doing) is Kind.USE)
-    verdict, opening = judge_consent(work, act, _kind(act, doing), doing.purpose, doing.uses, row, standing)
+    verdict, opening = judge_consent(work, act, _kind(act, doing), doing, row, standing)
     if act.name == "undo":
         effect, facts["undoes"] = effect_of_undo(work, row)
     elif expected:
@@ -156,7 +134,7 @@ def _note_amounts(facts: dict[str, Any], doing: Doing) -> None:
         facts["promise"] = doing.promise
 
 
-def _check_permission(work: Work, act: Act, row: Row[Any]) -> None:
+def _check_permission(work: Work, act: Act, row: AnyRow) -> None:
     at = [organisation for organisation in (row.custodian, row.responsible) if organisation]
     if not any(identity.may(work, "read-specimens", row.study, organisation) for organisation in at) and not any(
         identity.may(work, act.permission, row.study, organisation) for organisation in at

@@ -6,15 +6,17 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from biobank.core.codes import spaced
+from biobank.core.db import AnyRow
 from biobank.core.work import Work
-from biobank.custody.rules import ACTS, UndoNotPossible
+from biobank.custody import queries
+from biobank.custody.rules import ACTS, Place, UndoNotPossible
 from biobank.ledger.models import Entry
 
 
-def effect_of_undo(work: Work, row: Row[Any]) -> tuple[dict[str, Any], int]:
+def effect_of_undo(work: Work, row: AnyRow) -> tuple[dict[str, Any], int]:
     """The effect that puts the tube back where it was, and the `seq` of the entry undone. Raises UndoNotPossible."""
     last = work.session.execute(select(Entry.body, Entry.act, Entry.recorded_at).where(Entry.chain_id == row.chain_id, Entry.seq == row.seq)).one()
     body = json.loads(last.body)
@@ -30,8 +32,18 @@ def effect_of_undo(work: Work, row: Row[Any]) -> tuple[dict[str, Any], int]:
     effect: dict[str, Any] = {"out": was["out"], "seen": True}
     if "place" in body["facts"]["effect"]:
         effect["place"] = was["place"]
+        _check_free(work, row, was["place"])
     return effect, row.seq
 
 
-def _refuse(row: Row[Any], why: str) -> None:
+def _check_free(work: Work, row: AnyRow, place: dict[str, Any] | None) -> None:
+    """Its old position may have been given to another tube since."""
+    if place is None:
+        return
+    holder = queries.occupant_of(work, Place(place["container"], place["row"], place["column"]))
+    if holder is not None and holder.specimen_id != row.specimen_id:
+        _refuse(row, f"its old position has been given to {spaced(holder.code)} since; move it to a free one")
+
+
+def _refuse(row: AnyRow, why: str) -> None:
     raise UndoNotPossible(code=spaced(row.code), why=why)

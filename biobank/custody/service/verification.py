@@ -35,6 +35,8 @@ def check_standings(work: Work, chains: Mapping[str, Sequence[dict[str, Any]]]) 
             if value != expected[field]:
                 yield Finding(name, row.seq, field, f"the standing says {value!r}, its entries give {expected[field]!r}")
         yield from _check_postings(name, row.chain_id, bodies, postings)
+    for lot, account, amount in queries.unbalanced(work, [row.lot_id for row in rows.values()]):
+        yield Finding(f"{PREFIX}{lot}", None, account or "lot", f"the lot's postings leave {amount} where zero is right")
 
 
 def _check_postings(

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from biobank.core.codes import spaced
+from biobank.core.db import AnyRow
 from biobank.core.times import parse_stamp
 from biobank.core.work import Work
 from biobank.custody.models import HoldRow, Posting, Reservation
@@ -46,7 +47,7 @@ _STAGE = update(Reservation).where(*_OPEN_PROMISE).values(stage=bindparam("to"))
 class Change:
     """A tube's standing before and after an entry."""
 
-    row: Row[Any]
+    row: AnyRow
     before: Standing
     after: Standing
     seq: int
@@ -117,7 +118,7 @@ def write_side_rows(work: Work, specimen_id: int, seq: int, effect: dict[str, An
         connection.execute(_CLOSE_PROMISE, {"this": specimen_id, "which": which, "at": seq})
     if "promise" in effect:
         promise = effect["promise"]
-        row = {"specimen_id": specimen_id, "for": promise["for"], "amount": promise["amount"], "stage": "reserved", "opened_seq": seq, "closed_seq": None}
+        row = {"specimen_id": specimen_id, "for": promise["for"], "amount": promise["amount"], "stage": "reserved", "opened_seq": seq}
         connection.execute(insert(Reservation), row)
     if "stage" in effect:
         connection.execute(_STAGE, {"this": specimen_id, "which": effect["stage"]["for"], "to": effect["stage"]["stage"]})

@@ -9,7 +9,7 @@ from biobank.core import codes
 from biobank.core.errors import Fault, FieldsWrong
 from biobank.core.times import not_ahead
 from biobank.core.units import Quantity
-from biobank.core.vocabulary import term
+from biobank.core.vocabulary import Term, term
 from biobank.core.work import Work
 from biobank.custody.service import Birth, Doing, Recorded, bear, record
 from biobank.identity import service as identity
@@ -18,6 +18,7 @@ from biobank.specimens.models import Collection, ExternalCode, Specimen
 from biobank.specimens.rules import ExternalCodeTaken, Purpose, SpecimenKind
 from biobank.specimens.service.planning import identity_facts
 from biobank.subjects import queries as subjects
+from biobank.subjects.models import Enrolment
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,20 @@ def register_arrival(work: Work, new: NewArrival) -> tuple[Specimen, Recorded]:
         raise FieldsWrong([Fault("/volume/unit", f"{new.material} is measured in {material.facts['unit']}", new.amount.unit)])
     if new.external is not None:
         _check_external(work, *new.external)
+    collection, tube = _write(work, new, enrolment, material, drawn_at)
+    participant = subjects.participant(work, enrolment.participant_id)
+    facts = identity_facts(tube, participant.code, enrolment.study, collection) | {"external_code": list(new.external) if new.external else None}
+    birth = Birth(
+        specimen_id=tube.id, code=tube.code, participant_id=enrolment.participant_id, enrolment_id=enrolment.id, study=enrolment.study, facts=facts,
+        unit=material.facts["unit"], residual=new.purpose == Purpose.RESIDUAL, responsible=enrolment.organisation,
+        custodian=work.who.organisation, status="expected",
+    )
+    bear(work, [birth])
+    received = record(work, [Doing(tube.id, "receive", {"condition": "good", "unplanned": True}, amount=new.amount)])[0]
+    return tube, received
+
+
+def _write(work: Work, new: NewArrival, enrolment: Enrolment, material: Term, drawn_at: datetime) -> tuple[Collection, Specimen]:
     fresh = codes.new_codes(work.session, work.random, 2)
     collection = Collection(
         code=fresh[0], enrolment_id=enrolment.id, event=None, anchor_kind=None, anchor_ordinal=None, planned_on=None, drawn_at=drawn_at,
@@ -68,20 +83,7 @@ def register_arrival(work: Work, new: NewArrival) -> tuple[Specimen, Recorded]:
         work.session.flush()
     codes.bind_codes(work.session, "collection", [(collection.code, collection.id)])
     codes.bind_codes(work.session, "specimen", [(tube.code, tube.id)])
-    participant = subjects.participant(work, enrolment.participant_id)
-    facts = identity_facts(tube, participant.code, enrolment.study, collection) | {"external_code": list(new.external) if new.external else None}
-    bear(
-        work,
-        [
-            Birth(
-                specimen_id=tube.id, code=tube.code, participant_id=enrolment.participant_id, enrolment_id=enrolment.id, study=enrolment.study,
-                facts=facts, unit=material.facts["unit"], residual=new.purpose == Purpose.RESIDUAL, responsible=enrolment.organisation,
-                custodian=work.who.organisation, status="expected",
-            )
-        ],
-    )
-    received = record(work, [Doing(tube.id, "receive", {"condition": "good", "unplanned": True}, amount=new.amount)])[0]
-    return tube, received
+    return collection, tube
 
 
 def _check_external(work: Work, issuer: str, code: str) -> None:

@@ -98,7 +98,8 @@ def _check_count(count: int) -> None:
 def _check_made_from(material: Term, parent: str) -> None:
     allowed = material.facts.get("made_from") or ()
     if parent not in allowed:
-        raise FieldsWrong([Fault("/material", f"{material.code} is made from {', '.join(allowed) or 'nothing here'}, not from {parent}", material.code)])
+        right = f"{material.code} is made from {', '.join(allowed) or 'nothing here'}, not from {parent}"
+        raise FieldsWrong([Fault("/material", right, material.code)])
 
 
 def _make(
@@ -109,7 +110,8 @@ def _make(
     tubes = [
         Specimen(
             code=code, collection_id=parent.collection_id, kind=kind, material=material.code,
-            family=parent.family if family == "inherit" else family, container_type=container_type, purpose=parent.purpose, ordinal=before + number, siblings=before + count,
+            family=parent.family if family == "inherit" else family, container_type=container_type, purpose=parent.purpose,
+            ordinal=before + number, siblings=before + count,
         )
         for number, code in enumerate(codes.new_codes(work.session, work.random, count), start=1)
     ]

@@ -85,7 +85,9 @@ def _expect(work: Work, enrolment: Enrolment, collection: Collection, draws: tup
             )
         )
     bear(work, births)
-    record(work, [Doing(tube.id, "expect", {"planned_on": str(collection.planned_on)}) for tube in tubes])
+    # A draw of the past is judged as of its day: that the child has come of age since then bites at arrival and at every use.
+    asked_on = min(collection.planned_on or work.today, work.today)
+    record(work, [Doing(tube.id, "expect", {"planned_on": str(collection.planned_on)}, asked_on=asked_on) for tube in tubes])
 
 
 def identity_facts(tube: Specimen, participant: str, study: str, collection: Collection, parents: tuple[str, ...] = ()) -> dict[str, object]:
