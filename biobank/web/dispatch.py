@@ -1,0 +1,158 @@
+"""One unit of work per request: authenticated, permitted, idempotent, committed in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flask
+from flask.globals import request_ctx
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from werkzeug.exceptions import HTTPException
+
+from biobank.core.errors import N_, Conflict, Forbidden, Malformed, Refusal
+from biobank.core.idempotency import KEY_LENGTH, IdempotencyKeyReused, Reply, claim, fingerprint, keep
+from biobank.core.work import Actor, Units, Work
+from biobank.web import problems
+
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
+# A lost race is done again from the start: the second time the use case itself meets what won and says so in words.
+TRIES = 3
+Authenticate = Callable[[Work], Actor | None]
+Allows = Callable[[Work, str], bool]
+
+
+class FormExpired(Malformed):
+    """The CSRF token is missing or too old."""
+
+    title = N_("Form expired")
+    message = N_("This form is too old or did not come from here. Go back, load the page again and send it once more.")
+
+
+class KeyTooLong(Malformed):
+    """The Idempotency-Key is not usable."""
+
+    message = N_("The Idempotency-Key has %(met)s characters; use 1 to %(most)s.")
+
+
+class ChangedInBetween(Conflict):
+    """Somebody else changed the same thing at the same moment, several times in a row."""
+
+    title = N_("Changed in between")
+    message = N_("Somebody changed the same thing at the same moment. Nothing was changed; look again and repeat what is still needed.")
+
+
+class Service(flask.Flask):
+    """The Flask application; `units`, `authenticate`, `allows` and `refuse_stranger` are handed in by `app`."""
+
+    units: Units
+    csrf: CSRFProtect
+    authenticate: Authenticate
+    allows: Allows
+    refuse_stranger: Callable[[], Refusal]
+    sign_in_page: str
+
+    def dispatch_request(self) -> flask.typing.ResponseReturnValue:
+        """Answer the request inside one unit of work; a refusal or a failing commit becomes a problem, never a false success."""
+        request = request_ctx.request
+        view: Any = self.view_functions.get(request.endpoint or "")
+        page = getattr(view, "page", False) or not request.path.startswith("/api/")
+        try:
+            if request.routing_exception is not None:
+                self.raise_routing_exception(request)
+            if getattr(view, "permission", None) is None or request.method == "OPTIONS":
+                return super().dispatch_request()
+            return self._in_a_unit(view)
+        except (Refusal, HTTPException) as refusal:
+            if isinstance(refusal, HTTPException) and refusal.code is not None and refusal.code < 400:
+                raise
+            return self._refused(refusal, page)
+
+    def _in_a_unit(self, view: Any) -> flask.Response:
+        for attempt in range(1, TRIES + 1):
+            try:
+                return self._once(view)
+            except DBAPIError as error:
+                if not _lost_race(error):
+                    raise
+                if attempt == TRIES:
+                    raise ChangedInBetween from None
+        raise AssertionError("unreachable")
+
+    def _once(self, view: Any) -> flask.Response:
+        reading = flask.request.method in READING
+        with self.units.read() if reading else self.units.write() as work:
+            flask.g.work = work
+            work.actor = self.authenticate(work)
+            self._check(work, view.permission)
+            key = None if reading else _key()
+            if key is not None:
+                earlier = claim(work.session, key, self._fingerprint(work), work.now)
+                if earlier is not None:
+                    return _replayed(earlier)
+            response = self.make_response(super().dispatch_request())
+            if key is not None:
+                keep(work.session, key, Reply(response.status_code, response.content_type or "", response.get_data()))
+            return response
+
+    def _check(self, work: Work, permission: str) -> None:
+        if work.actor is None and permission != "anyone":
+            raise self.refuse_stranger()
+        if flask.request.method not in READING and not flask.g.get("by_token"):
+            try:
+                self.csrf.protect()
+            except CSRFError:
+                raise FormExpired from None
+        if permission not in {"anyone", "signed-in"} and not self.allows(work, permission):
+            raise Forbidden(permission=permission)
+
+    def _fingerprint(self, work: Work) -> str:
+        request = flask.request
+        return fingerprint(work.who.id if work.actor else 0, request.method, request.full_path, request.get_data())
+
+    def _refused(self, refusal: Refusal | HTTPException, page: bool) -> flask.Response:
+        if page and isinstance(refusal, Refusal) and refusal.status == 401 and flask.request.method == "GET" and not flask.g.get("by_token"):
+            return flask.make_response(flask.redirect(flask.url_for(self.sign_in_page, next=flask.request.full_path.rstrip("?"))))
+        extra = {"verdict": "refused"} if flask.request.path == "/api/v1/scans" else None
+        response = problems.as_response(refusal, page=page, extra=extra)
+        work: Work | None = flask.g.get("work")
+        key = _key(strict=False) if flask.request.method not in READING else None
+        if key is not None and work is not None and work.actor is not None and isinstance(refusal, Refusal) and refusal.status not in {401, 429}:
+            try:
+                return self._keep_refusal(work, key, response)
+            except IdempotencyKeyReused as reused:
+                return problems.as_response(reused, page=page, extra=extra)
+        return response
+
+    def _keep_refusal(self, work: Work, key: str, response: flask.Response) -> flask.Response:
+        if flask.json.loads(response.get_data() or b"{}").get("type") == "/problems/idempotency-key-reused":
+            return response
+        with self.units.write(work.actor) as short:
+            earlier = claim(short.session, key, self._fingerprint(work), short.now)
+            if earlier is not None:
+                return _replayed(earlier)
+            keep(short.session, key, Reply(response.status_code, response.content_type or "", response.get_data()))
+        return response
+
+
+def _key(*, strict: bool = True) -> str | None:
+    key = flask.request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= KEY_LENGTH or "\x00" in key:
+        if strict:
+            raise KeyTooLong(met=len(key), most=KEY_LENGTH)
+        return None
+    return key
+
+
+def _replayed(reply: Reply) -> flask.Response:
+    return flask.Response(reply.body, status=reply.status, content_type=reply.content_type, headers={"Idempotency-Replayed": "true"})
+
+
+def _lost_race(error: DBAPIError) -> bool:
+    if isinstance(error, IntegrityError):
+        return True
+    # PostgreSQL: serialization failure, deadlock.
+    return getattr(error.orig, "sqlstate", None) in {"40001", "40P01"}
