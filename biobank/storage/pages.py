@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import redirect, render_template
 from werkzeug.wrappers import Response
@@ -14,12 +14,14 @@ from biobank.custody.rules.shown import shown_standing
 from biobank.identity import service as identity
 from biobank.places import queries as places
 from biobank.places import service as keeping
-from biobank.places.models import Container
 from biobank.places.rules import KINDS, TEMPERATURES
 from biobank.storage import queries
 from biobank.web import forms, present
 from biobank.web.blueprint import PageBlueprint
 from biobank.web.language import _
+
+if TYPE_CHECKING:
+    from biobank.places.models import Container
 
 pages = PageBlueprint("storage", "biobank.storage")
 
@@ -78,11 +80,12 @@ def box_view(work: Work, found: queries.BoxMap) -> dict[str, Any]:
         term = known.get(tube.material)
         amount = "" if tube.certainty == "unknown" else present.quantity_text(tube.remaining, tube.unit)
         cells[f"{chr(64 + row)}{column}"] = {
-            "code": tube.code, "family": tube.family if seen else "other", "standing": shown_standing(tube), "href": f"/specimens/{tube.code}",
+            "code": tube.code if seen else "", "href": f"/specimens/{tube.code}" if seen else "",
+            "family": tube.family if seen else "other", "standing": shown_standing(tube),
             # A cell of the map is narrow: cells are told in millions there.
             "about": " ".join(filter(None, [tube.event or "", amount.replace(" " + _("cells"), "")])) if seen else "",
             "title": (present.in_language(term.title, term.title_nl) if term else tube.material) if seen else _("tube of another study"),
-            "event": tube.event or "", "amount": amount, "placed_at": tube.placed_at,
+            "event": (tube.event or "") if seen else "", "amount": amount if seen else "", "placed_at": tube.placed_at,
         }
     here = found.container
     return {"code": here.code, "title": here.title, "kind": here.kind, "rows": here.rows, "columns": here.columns, "cells": cells}

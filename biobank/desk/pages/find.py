@@ -1,0 +1,93 @@
+"""Finding what a code is: the field in the bar leads to its page, the scan station asks for one line about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import redirect, request
+from werkzeug.wrappers import Response
+
+from biobank.core.codes import CodeUnknown, resolve, spaced
+from biobank.core.errors import Refusal
+from biobank.core.work import Work
+from biobank.desk import queries
+from biobank.desk.pages import words
+from biobank.desk.pages.blueprint import pages
+from biobank.identity import service as identity
+from biobank.places import queries as places
+from biobank.requests import queries as requests
+from biobank.specimens import queries as specimens
+from biobank.storage import queries as storage
+from biobank.web import present, problems
+from biobank.web.language import _
+
+PAGES = {
+    "specimen": "/specimens/{}", "participant": "/participants/{}", "collection": "/collections/{}", "container": "/storage/{}",
+    "request": "/requests/{}", "print_job": "/api/v1/labels/sheets/{}",
+}
+
+
+@pages.get("/find", permission="signed-in")
+def find(work: Work) -> Response:
+    """Go to the page of a code. Raises CodeMistyped or CodeUnknown."""
+    code, kind, _ref = resolve(work.session, request.args.get("code", ""))
+    if kind not in PAGES:
+        raise CodeUnknown(code=spaced(code), what="thing", key=code)
+    return redirect(PAGES[kind].format(code))
+
+
+@pages.get("/scan/what/<scanned>", permission="scan")
+def what(work: Work, scanned: str) -> dict[str, Any] | Response:
+    """What a scanned code is: `kind`, `code`, `title`, `line` and, as it fits, `position`, `next_free`, `held`.
+
+    A code that is mistyped, unknown or not for this person is answered with the problem as JSON, since a script asks.
+    """
+    try:
+        return _what(work, scanned)
+    except Refusal as refusal:
+        return problems.as_response(refusal, page=False)
+
+
+def _what(work: Work, scanned: str) -> dict[str, Any]:
+    code, kind, ref = resolve(work.session, scanned)
+    if kind == "specimen":
+        return _specimen(work, code)
+    if kind == "container":
+        return _container(work, ref)
+    if kind == "request" and identity.may(work, "read-requests"):
+        request_ = requests.request(work, code)
+        return {"kind": kind, "code": code, "title": _("Request"), "line": request_.title or request_.study}
+    if kind == "collection":
+        draw = queries.collection(work, code)
+        line = _("%(event)s, planned %(day)s; %(n)s tubes are expected", event=draw.event or "", day=present.day(draw.planned_on), n=draw.expected)
+        return {"kind": kind, "code": code, "title": _("Draw"), "line": line}
+    if kind == "participant" and identity.may(work, "read-participants"):
+        return {"kind": kind, "code": code, "title": _("Participant"), "line": _("Open the page in the office to see more.")}
+    raise CodeUnknown(code=spaced(code), what="thing", key=code)
+
+
+def _specimen(work: Work, code: str) -> dict[str, Any]:
+    tube = queries.find_tube(work, code)
+    line = f"{words.tube_line(work, tube)}."
+    if tube.standing == "held":
+        holds = ", ".join(words.hold(row.kind) for row in words.open_holds(work, tube))
+        line += " " + _("On hold: %(why)s.", why=holds)
+    marks = specimens.earmarks(work, [tube.id]).get(tube.id, [])
+    if marks:
+        line += " " + _("Earmarked: %(what)s.", what=", ".join(marks))
+    return {
+        "kind": "specimen", "code": tube.code, "title": present.mark_first(words.standing(tube.standing)), "line": line,
+        "held": tube.standing == "held", "position": tube.position, "container": tube.container,
+    }
+
+
+def _container(work: Work, ref: int) -> dict[str, Any]:
+    here = places.by_id(work, ref)
+    path = " › ".join(one.title for one in places.path_of(work, here)[:-1])
+    if not here.rows:
+        return {"kind": "shelf", "code": here.code, "title": here.title, "line": path or _("Holds containers; scan the box the tube goes into.")}
+    found = storage.box_map(work, here)
+    return {
+        "kind": "container", "code": here.code, "title": here.title, "line": path, "rows": here.rows, "columns": here.columns,
+        "filled": len(found.tubes), "size": here.rows * here.columns, "next_free": found.next_free_text,
+    }
