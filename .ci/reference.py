@@ -33,7 +33,8 @@ def acts() -> str:
     rows = ["| act | class | permission | from | to | facts | asks |", "|---|---|---|---|---|---|---|"]
     for act in ACTS.values():
         facts = ", ".join([*(f"**{name}**" for name in act.needs), *act.takes])
-        rows.append(f"| {act.name} | {act.kind} | {act.permission} | {', '.join(sorted(act.from_)) or '–'} | {act.to or '–'} | {facts or '–'} | {act.asks or '–'} |")
+        cells = (act.name, act.kind, act.permission, ", ".join(sorted(act.from_)) or "–", act.to or "–", facts or "–", act.asks or "–")
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 
