@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, func, null, select
+from sqlalchemy import and_, bindparam, func, null, select
 
 from biobank.core.db import AnyRow
 from biobank.core.times import stamp
@@ -13,7 +13,7 @@ from biobank.core.work import Work
 from biobank.custody.models import HoldRow, Lot, Posting, Reservation, Standing
 from biobank.custody.rules import Hold, Place, Promise
 from biobank.custody.rules import Standing as Fold
-from biobank.ledger.models import Chain
+from biobank.ledger.models import Chain, Entry
 from biobank.places.models import Container
 from biobank.subjects.models import Participant
 
@@ -108,16 +108,17 @@ def _stamp(at: datetime | None) -> str | None:
 
 
 def held_by_consent(work: Work, enrolment_id: int) -> list[AnyRow]:
-    """Every tube of an enrolment that still exists or is expected: `specimen_id, status, open_holds`, in id order."""
-    query = select(Standing.specimen_id, Standing.status, Standing.open_holds).where(Standing.enrolment_id == enrolment_id)
+    """Every tube of an enrolment: `specimen_id, status, residual, open_holds`, in id order."""
+    query = select(Standing.specimen_id, Standing.status, Standing.residual, Standing.open_holds).where(Standing.enrolment_id == enrolment_id)
     return list(work.session.execute(query.order_by(Standing.specimen_id)))
 
 
 def promised_of(work: Work, enrolment_id: int) -> list[AnyRow]:
-    """The tubes of an enrolment that are reserved: `specimen_id, for_`, one promise each."""
+    """The tubes of an enrolment that are reserved: `specimen_id, for_`, one promise each, and `body`, the entry that reserved it."""
     query = (
-        select(Reservation.specimen_id, Reservation.for_)
+        select(Reservation.specimen_id, Reservation.for_.label("for_"), Entry.body)
         .join(Standing, Standing.specimen_id == Reservation.specimen_id)
+        .join(Entry, and_(Entry.chain_id == Standing.chain_id, Entry.seq == Reservation.opened_seq))
         .where(Standing.enrolment_id == enrolment_id, Reservation.closed_seq.is_(None))
         .order_by(Reservation.specimen_id)
     )

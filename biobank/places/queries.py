@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from biobank.core import codes
 from biobank.core.work import Work
 from biobank.places.models import Container
 from biobank.places.rules import LARGEST, NoPositions, PositionOutside, position_text
+
+_LOCK = select(Container.id).where(Container.id == bindparam("this")).with_for_update(key_share=True)
 
 
 def container(work: Work, scanned: str) -> Container:
@@ -27,6 +29,15 @@ def by_ids(work: Work, ids: Iterable[int]) -> dict[int, Container]:
     """Containers by id, in one query."""
     found = work.session.execute(select(Container).where(Container.id.in_(sorted(set(ids))))).scalars()
     return {row.id: row for row in found}
+
+
+def lock(work: Work, here: Container) -> None:
+    """Wait for others who look for a free position here. Taken before every other lock, and by nothing that holds one.
+
+    FOR NO KEY UPDATE: rows that only refer to the container do not wait for it. SQLite: a writing unit is alone.
+    """
+    if work.session.get_bind().dialect.name == "postgresql":
+        work.session.connection().execute(_LOCK, {"this": here.id}).all()
 
 
 def path_of(work: Work, here: Container) -> list[Container]:

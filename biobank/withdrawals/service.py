@@ -10,7 +10,8 @@ from biobank.consent import service as consent
 from biobank.core.errors import Fault, FieldsWrong
 from biobank.core.work import Work
 from biobank.custody import queries as custody
-from biobank.custody.service import Doing, reconsider, record
+from biobank.custody.rules import HoldKind
+from biobank.custody.service import Doing, reconsider, record, wanted_hold
 from biobank.identity import service as identity
 from biobank.subjects import queries as subjects
 from biobank.withdrawals.rules import EFFECTS
@@ -38,11 +39,9 @@ def withdraw(work: Work, participant: str, study: str, effects: Mapping[str, str
     subjects.lock_participant(work, enrolment.participant_id, share=False)
     written = consent.withdraw_components(work, enrolment, effects, signed_on)
     before = custody.held_by_consent(work, enrolment.id)
-    store = consent.verdict(work, enrolment.id, "store")
     held = reconsider(work, enrolment.id)
     touched = {one.row.code: EFFECTS[one.before.status] for one in held}
-    if "withdrawn" in store.codes:
-        planned = [row.specimen_id for row in before if row.status == "expected"]
-        cancelled = record(work, [Doing(one, "cancel", {"because": "withdrawn"}) for one in planned]) if planned else []
-        touched |= {one.row.code: EFFECTS["expected"] for one in cancelled}
+    gone = {residual for residual in (True, False) if wanted_hold(work, enrolment.id, residual=residual) is HoldKind.WITHDRAWN}
+    planned = [Doing(row.specimen_id, "cancel", {"because": "withdrawn"}) for row in before if row.status == "expected" and row.residual in gone]
+    touched |= {one.row.code: EFFECTS["expected"] for one in (record(work, planned) if planned else [])}
     return Withdrawn(written.chain, written.seq, dict(effects), sorted(touched.items()))

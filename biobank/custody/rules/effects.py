@@ -100,7 +100,7 @@ def _store(standing: Standing, asked: Asked) -> Effect:
 
 
 def _check_out(standing: Standing, asked: Asked) -> Effect:
-    return {"out": True, "seen": True}
+    return {"seen": True} if asked.late else {"out": True, "seen": True}
 
 
 def _return(standing: Standing, asked: Asked) -> Effect:
@@ -205,6 +205,8 @@ def _deliver(standing: Standing, asked: Asked) -> Effect:
 
 
 def _amend(standing: Standing, asked: Asked) -> Effect:
+    if asked.fact("field") == "purpose":
+        return {"residual": asked.fact("new") == "residual"}
     if asked.fact("field") != "amount" or asked.amount is None:
         return {}
     return _to_amount(standing, asked, asked.amount)

@@ -95,9 +95,10 @@ def apply(standing: Standing, effect: Mapping[str, Any], occurred_at: str) -> St
     if "place" in effect:
         place = effect["place"]
         changes["place"] = Place(place["container"], place["row"], place["column"]) if place else None
-        changes["placed_at"] = occurred_at
     if "out" in effect:
         changes["is_out"] = effect["out"]
+    if "place" in effect or "out" in effect:
+        changes["placed_at"] = occurred_at
     if effect.get("seen"):
         changes["last_seen_at"] = max(occurred_at, standing.last_seen_at or "")
     changes["thaws"] = standing.thaws + effect.get("thaws", 0)

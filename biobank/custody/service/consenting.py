@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+import json
+
 from biobank.consent.service import verdict as ask_consent
 from biobank.core.work import Work
 from biobank.custody import queries
 from biobank.custody.rules import HoldKind, Status
 from biobank.custody.service.doing import Doing
+from biobank.custody.service.judging import ask_keeping
 from biobank.custody.service.record import Recorded, record
 
 HERE = frozenset({Status.IN_CUSTODY.value, Status.WITH_RECIPIENT.value})
 
 
 def reconsider(work: Work, enrolment_id: int) -> list[Recorded]:
-    """Ask `store` anew for every tube of an enrolment, descendants included.
+    """Ask anew whether each tube of an enrolment may be kept, descendants included.
 
     Granted: `no-consent` and `withdrawn` holds are lifted. Refused: tubes here get the hold, and their reservations are closed.
     """
-    verdict = ask_consent(work, enrolment_id, "store", work.today)
-    withdrawn = any(code == "withdrawn" for code in verdict.codes)
-    wanted = None if verdict.granted else HoldKind.WITHDRAWN if withdrawn else HoldKind.NO_CONSENT
+    holds_for = {residual: wanted_hold(work, enrolment_id, residual=residual) for residual in (True, False)}
     tubes = queries.held_by_consent(work, enrolment_id)
     holds = queries.open_holds(work, [tube.specimen_id for tube in tubes if tube.open_holds])
     doings: list[tuple[str, Doing]] = []
     for tube in tubes:
+        wanted = holds_for[tube.residual]
         open_now = {hold.kind for hold in holds.get(tube.specimen_id, [])}
         for kind in (HoldKind.NO_CONSENT, HoldKind.WITHDRAWN):
             if kind in open_now and kind is not wanted:
@@ -46,9 +48,19 @@ def reconsider(work: Work, enrolment_id: int) -> list[Recorded]:
     return done
 
 
+def wanted_hold(work: Work, enrolment_id: int, *, residual: bool) -> HoldKind | None:
+    """The hold that today's consent asks for on residual or extra material that is here; None when it may be kept."""
+    verdict = ask_keeping(work, enrolment_id, work.today, residual=residual)
+    if verdict.granted:
+        return None
+    return HoldKind.WITHDRAWN if "withdrawn" in verdict.codes else HoldKind.NO_CONSENT
+
+
 def _free_promises(work: Work, enrolment_id: int) -> list[Recorded]:
-    """Set free what is reserved when `supply` is no longer granted."""
-    promised = queries.promised_of(work, enrolment_id)
-    if not promised or ask_consent(work, enrolment_id, "supply", work.today).granted:
-        return []
-    return record(work, [Doing(row.specimen_id, "unreserve", {"because": "consent"}, promise=row.for_) for row in promised])
+    """Set free what is reserved for a purpose, with its declared uses, that is no longer granted."""
+    freed = []
+    for row in queries.promised_of(work, enrolment_id):
+        asked = json.loads(row.body)["facts"]["verdict"]
+        if not ask_consent(work, enrolment_id, asked["purpose"], work.today, frozenset(asked.get("uses", ()))).granted:
+            freed.append(Doing(row.specimen_id, "unreserve", {"because": "consent"}, promise=row.for_))
+    return record(work, freed) if freed else []

@@ -56,8 +56,11 @@ def judge_consent(
     """
     if act.asks is None:
         return None, None
-    asked = doing.purpose or _purpose(act, kind, standing)
-    verdict = ask_consent(work, row.enrolment_id, asked, doing.asked_on or work.today, doing.uses)
+    asked, on = doing.purpose or act.asks, doing.asked_on or work.today
+    if asked == "store":
+        verdict = ask_keeping(work, row.enrolment_id, on, residual=standing.residual)
+    else:
+        verdict = ask_consent(work, row.enrolment_id, asked, on, doing.uses)
     if verdict.granted:
         return verdict, None
     if kind is Kind.REPORT:
@@ -65,13 +68,16 @@ def judge_consent(
     if kind is Kind.PRESERVE and verdict.only_waiting and _deadline_open(work, standing):
         return verdict, None if standing.status in {"", "expected"} else HoldKind.NO_CONSENT
     why = ", ".join(f"{reason} for {reason.component}" if reason.component else str(reason) for reason in verdict.reasons)
-    raise ConsentRefused(code=spaced(row.code), purpose=asked, why=why, reasons=[reason.as_json() for reason in verdict.reasons])
+    raise ConsentRefused(code=spaced(row.code), purpose=verdict.purpose, why=why, reasons=[reason.as_json() for reason in verdict.reasons])
 
 
-def _purpose(act: Act, kind: Kind, standing: Standing) -> str:
-    if act.asks == "store" and kind is Kind.PRESERVE and not standing.residual:
-        return "collect"
-    return act.asks or "store"
+def ask_keeping(work: Work, enrolment_id: int, on: date, *, residual: bool) -> Verdict:
+    """Whether a tube may be kept: `store`, and for extra material `collect` as well, which is then the verdict's purpose."""
+    store = ask_consent(work, enrolment_id, "store", on)
+    if residual:
+        return store
+    collect = ask_consent(work, enrolment_id, "collect", on)
+    return Verdict(store.granted and collect.granted, store.reasons + collect.reasons, "collect", on)
 
 
 def _deadline_open(work: Work, standing: Standing) -> bool:

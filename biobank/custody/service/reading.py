@@ -21,6 +21,7 @@ AMOUNTS = {"volume": "nL", "cells": "cells", "pieces": "pieces"}
 TEXTS = {"cancel": ("reason",), "miss": ("reason",), "hold": ("reason",), "unhold": ("reason",), "amend": ("reason",), "dispose": ("comment",)}
 LONGEST = 1000
 MOST = 96
+LAST_ENTRY = 2**31
 
 
 def scannable(name: str) -> Act:
@@ -87,9 +88,9 @@ def _text(name: str, value: Any) -> str:
     return value.strip()
 
 
-def _whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST:
-        raise FieldsWrong([Fault(f"/facts/{name}", f"give a whole number from 1 to {MOST}", _met(value))])
+def _whole(name: str, value: Any, most: int = MOST) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+        raise FieldsWrong([Fault(f"/facts/{name}", f"give a whole number from 1 to {most}", _met(value))])
     return value
 
 
@@ -118,6 +119,7 @@ CHECKS: dict[tuple[str, str], Callable[[str, Any], Any]] = {
     ("hold", "kind"): _one_of(manual_holds()),
     ("unhold", "kind"): _one_of(manual_holds()),
     ("check-out", "for"): _purpose,
+    ("amend", "entry"): lambda name, value: _whole(name, value, LAST_ENTRY),
     ("", "count"): _whole,
     ("", "copies"): _whole,
 }

@@ -12,7 +12,7 @@ from biobank.consent.service import keep_verdict
 from biobank.core.codes import CodeUnknown, spaced
 from biobank.core.db import AnyRow
 from biobank.core.errors import Forbidden
-from biobank.core.times import stamp
+from biobank.core.times import not_ahead, stamp
 from biobank.core.work import Work
 from biobank.custody import queries
 from biobank.custody.rules import ACTS, Act, Asked, HoldKind, Kind, Standing, apply, effect_of
@@ -84,7 +84,7 @@ def _decide(work: Work, doing: Doing, row: AnyRow, standing: Standing) -> _Decid
         # What follows by itself from a decision needs no further permission than the decision's own.
         _check_permission(work, act, row)
     judge_unit(doing.amount, doing.measured, standing.unit)
-    occurred_at = doing.occurred_at or work.now
+    occurred_at = not_ahead(doing.occurred_at, work.now)
     asked = Asked(
         code=spaced(row.code), today=work.today.isoformat(), here=work.who.organisation,
         amount=doing.amount.amount if doing.amount else None, measured=doing.measured.amount if doing.measured else None,
@@ -105,6 +105,8 @@ def _decide(work: Work, doing: Doing, row: AnyRow, standing: Standing) -> _Decid
     _note_amounts(facts, doing)
     if verdict is not None:
         facts["verdict"] = {"id": keep_verdict(work, verdict, row.enrolment_id), "granted": verdict.granted, "purpose": verdict.purpose}
+        if doing.uses:
+            facts["verdict"]["uses"] = sorted(doing.uses)
     line = Line(row.chain_id, act.name, facts | {"effect": effect}, occurred_at, doing.notes)
     container_id = doing.container_id if "place" in effect and act.name != "undo" else None
     return _Decided(row, standing, effect, line, verdict, occurred_at, container_id)

@@ -13,7 +13,7 @@ from biobank.core.times import not_ahead
 from biobank.core.units import parse_quantity
 from biobank.core.vocabulary import term
 from biobank.core.work import Work
-from biobank.custody.rules import ACTS
+from biobank.custody.rules import ACTS, NotInThisState, Status
 from biobank.custody.service import Doing, Recorded, record
 from biobank.custody.service.reading import read_doing
 from biobank.specimens import queries
@@ -84,6 +84,9 @@ def amend(work: Work, code: str, entry: int, field: str, value: Any, reason: str
     doing = read_doing(work, tube.id, ACTS["amend"], facts)
     kept = {"entry": entry, "field": field}
     if field == "amount":
+        if row.status != Status.IN_CUSTODY:
+            now = row.status.replace("_", " ")
+            raise NotInThisState(code=codes.spaced(tube.code), status=now, act="amend amount", allowed="in custody", state=row.status)
         quantity = parse_quantity(value, "/value", row.unit, zero=True)
         kept |= {"old": row.remaining, "new": quantity.amount}
         return record(work, [replace(doing, facts=kept, amount=quantity)])[0]
@@ -91,6 +94,9 @@ def amend(work: Work, code: str, entry: int, field: str, value: Any, reason: str
     kept |= {"old": getattr(tube, field), "new": value}
     done = record(work, [replace(doing, facts=kept)])[0]
     setattr(tube, field, value)
+    if field == "material":
+        family = term(work, "material", value, "/value").facts["family"]
+        tube.family = tube.family if family == "inherit" else family
     work.session.flush()
     return done
 
