@@ -89,7 +89,8 @@ def inside(work: Work, study: str) -> bool:
 
 
 def _insider(grant: Grant) -> bool:
-    return holds([grant], "read-requests") and any(holds([grant], permission) for permission in INSIDE)
+    # A role at one organisation only is that of a neighbour: they see what their own organisation asks for.
+    return grant.organisation is None and holds([grant], "read-requests") and any(holds([grant], permission) for permission in INSIDE)
 
 
 def request(work: Work, scanned: str) -> Request:

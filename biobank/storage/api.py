@@ -52,20 +52,27 @@ def box_map(work: Work, container: str) -> dict[str, Any]:
     """Every taken position of a box."""
     here = places.container(work, container)
     found = queries.box_map(work, here)
-    cells = [
-        {
-            "position": position_text(row, column), "row": row, "column": column, "code": tube.code, "material": tube.material, "family": tube.family,
-            "status": tube.status, "is_out": tube.is_out, "held": tube.open_holds > 0, "reserved": tube.open_reservations > 0,
-            "remaining": quantity_json(None if tube.certainty == "unknown" else tube.remaining, tube.unit),
-        }
-        for (row, column), tube in sorted(found.tubes.items())
-    ]
+    cells = [_cell(work, row, column, tube) for (row, column), tube in sorted(found.tubes.items())]
     return {"container": here.code, "rows": here.rows, "columns": here.columns, "next_free": found.next_free_text, "cells": cells}
+
+
+def _cell(work: Work, row: int, column: int, tube: Any) -> dict[str, Any]:
+    """A taken position; that something stands there is told to everybody, what it is only to those who may see the tube."""
+    cell: dict[str, Any] = {"position": position_text(row, column), "row": row, "column": column}
+    if not specimens.may_see(work, tube):
+        hidden = dict.fromkeys(("code", "material", "family", "status", "remaining"))
+        return cell | hidden | {"is_out": False, "held": False, "reserved": False}
+    return cell | {
+        "code": tube.code, "material": tube.material, "family": tube.family, "status": tube.status, "is_out": tube.is_out,
+        "held": tube.open_holds > 0, "reserved": tube.open_reservations > 0,
+        "remaining": quantity_json(None if tube.certainty == "unknown" else tube.remaining, tube.unit),
+    }
 
 
 @api.get("/containers/<container>/contents", permission="read-storage")
 @api.answers(200, ContentsOut())
 def contents(work: Work, container: str) -> dict[str, Any]:
-    """The tubes in a box, by position."""
+    """The tubes in a box that the reader may see, by position."""
     found = queries.box_map(work, places.container(work, container))
-    return {"items": specimens.shown(work, [tube.id for _, tube in sorted(found.tubes.items())]), "next": None}
+    seen = [tube.id for _, tube in sorted(found.tubes.items()) if specimens.may_see(work, tube)]
+    return {"items": specimens.shown(work, seen), "next": None}

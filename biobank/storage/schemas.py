@@ -43,19 +43,19 @@ class ContainerOut(Step):
 
 
 class Cell(Shape):
-    """A taken position."""
+    """A taken position. `code`, `material`, `family`, `status` and `remaining` are null for a tube that the reader may not see."""
 
     position = fields.String(required=True)
     row = fields.Integer(required=True)
     column = fields.Integer(required=True)
-    code = fields.String(required=True)
-    material = fields.String(required=True)
-    family = fields.String(required=True)
-    status = fields.String(required=True)
+    code = fields.String(required=True, allow_none=True)
+    material = fields.String(required=True, allow_none=True)
+    family = fields.String(required=True, allow_none=True)
+    status = fields.String(required=True, allow_none=True)
     is_out = fields.Boolean(required=True)
     held = fields.Boolean(required=True)
     reserved = fields.Boolean(required=True)
-    remaining = fields.Nested(QuantityOut, required=True)
+    remaining = fields.Nested(QuantityOut, required=True, allow_none=True)
 
 
 class MapOut(Shape):
