@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 INSTANCE ?= instance
 WORKERS ?= 2
 
-.PHONY: run test drill lint sizes bench wheel clean
+.PHONY: run test drill lint sizes bench wheel wheel-check clean
 
 run: $(INSTALLED)
 	@test -f $(INSTANCE)/demo-accounts.txt || $(BIN)/biobank --instance $(INSTANCE) demo
@@ -38,6 +38,9 @@ bench: $(INSTALLED)
 
 wheel: $(INSTALLED)
 	$(BIN)/python -m build --wheel --outdir dist
+
+wheel-check: $(INSTALLED)
+	.ci/wheel.sh
 
 # pip before 25.1 does not know dependency groups.
 $(INSTALLED): pyproject.toml constraints.txt

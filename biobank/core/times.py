@@ -11,12 +11,12 @@ AHEAD_AT_MOST = timedelta(minutes=2)
 
 def stamp(at: datetime) -> str:
     """A time as it is hashed and sent: UTC, microseconds, `Z`. The same in any zone and locale."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_stamp(text: str) -> datetime:
     """The time that `stamp` wrote."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
 
 
 def aware(at: datetime, pointer: str) -> datetime:

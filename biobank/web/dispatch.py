@@ -30,6 +30,12 @@ class FormExpired(Malformed):
     message = N_("This form is too old or did not come from here. Go back, load the page again and send it once more.")
 
 
+class NoText(Malformed):
+    """The address or a form holds U+0000, which no database keeps."""
+
+    message = N_("The %(where)s holds the character U+0000, which is no text. Leave it out.")
+
+
 class KeyTooLong(Malformed):
     """The Idempotency-Key is not usable."""
 
@@ -63,6 +69,7 @@ class Service(flask.Flask):
                 self.raise_routing_exception(request)
             if getattr(view, "permission", None) is None or request.method == "OPTIONS":
                 return super().dispatch_request()
+            _check_text(request)
             return self._in_a_unit(view)
         except (Refusal, HTTPException) as refusal:
             if isinstance(refusal, HTTPException) and refusal.code is not None and refusal.code < 400:
@@ -134,6 +141,14 @@ class Service(flask.Flask):
                 return _replayed(earlier)
             keep(short.session, key, Reply(response.status_code, response.content_type or "", response.get_data()))
         return response
+
+
+def _check_text(request: flask.Request) -> None:
+    """Bodies in JSON are looked through where they are read."""
+    if "\x00" in request.path or b"%00" in request.query_string:
+        raise NoText(where="address")
+    if request.mimetype != "application/json" and any("\x00" in value for _, value in request.form.items(multi=True)):
+        raise NoText(where="form")
 
 
 def _key(*, strict: bool = True) -> str | None:

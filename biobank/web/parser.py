@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import marshmallow
@@ -49,10 +50,17 @@ class Parser(FlaskParser):
         """The body as JSON. Raises WrongMediaType or NotJson."""
         if not req.is_json:
             raise WrongMediaType(met=req.mimetype or "nothing")
+        raw = req.get_data(cache=True)
         try:
-            return json.loads(req.get_data(cache=True), parse_constant=_no_constant)
+            read = json.loads(raw, parse_constant=_no_constant)
         except (ValueError, RecursionError):
             raise NotJson from None
+        # Only an escape can bring in what cannot be stored, so that most bodies are not looked through.
+        if b"\\u" in raw:
+            faults = list(_unstorable(read, ""))
+            if faults:
+                raise FieldsWrong(faults)
+        return read
 
     def handle_error(self, error: Any, req: Any, schema: Any, *, error_status_code: Any, error_headers: Any) -> NoReturn:
         """Turn a marshmallow error into faults with JSON pointers."""
@@ -64,6 +72,26 @@ class Parser(FlaskParser):
     def handle_invalid_json_error(self, error: Any, req: Any, *args: Any, **kwargs: Any) -> NoReturn:
         """Not JSON at all."""
         raise NotJson
+
+
+def storable(text: str) -> bool:
+    """Whether a text can be kept: neither U+0000 nor half of a surrogate pair, which databases and UTF-8 do not take."""
+    return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _unstorable(value: Any, pointer: str) -> Iterator[Fault]:
+    if isinstance(value, str):
+        if not storable(value):
+            yield Fault(pointer or "/", "leave out U+0000 and halves of surrogate pairs; they are no text", ascii(value[:40])[1:-1])
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if storable(key):
+                yield from _unstorable(item, f"{pointer}/{key}")
+            else:
+                yield Fault(pointer or "/", "leave out U+0000 and halves of surrogate pairs in names of fields; they are no text", ascii(key[:40])[1:-1])
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _unstorable(item, f"{pointer}/{number}")
 
 
 def _no_constant(name: str) -> NoReturn:
