@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import secrets
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from biobank.app import create_app, upgrade_database
 from biobank.cli.support import opened
@@ -20,12 +20,15 @@ from biobank.ledger.queries import has_schema, missing_triggers
 from biobank.settings import Settings, shipped
 from biobank.studies.service import load_studies
 
+if TYPE_CHECKING:
+    from biobank.identity.models import Person
+
 
 def add(commands: Any) -> None:
     """`init`, `serve`, `db`, `openapi`."""
     init = commands.add_parser("init", help="make the instance: folder, tables, vocabularies, studies, first administrator")
     init.add_argument("--admin", metavar="LOGIN", default="admin", help="login of the first administrator (default admin)")
-    init.add_argument("--password-stdin", action="store_true", help="read the administrator's password from standard input; else one is drawn")
+    init.add_argument("--password-stdin", action="store_true", help="read the administrator's password from standard input; else a link is printed")
     init.add_argument("--organisation", default="biobank", help="code of the organisation that runs the biobank (default biobank)")
     init.add_argument("--country", default="NL", help="its country, two letters (default NL)")
     init.set_defaults(run=run_init)
@@ -44,17 +47,19 @@ def add(commands: Any) -> None:
 
 def run_init(given: argparse.Namespace, settings: Settings) -> int:
     """Safe to run again: what is there stays, studies and vocabularies are brought up to date."""
-    password = sys.stdin.readline().rstrip("\n") if given.password_stdin else secrets.token_urlsafe(12)
+    # Without a password nobody knows one: the first sign-in link sets it.
+    password = sys.stdin.readline().rstrip("\n") if given.password_stdin else secrets.token_urlsafe(32)
     settings.instance.mkdir(parents=True, exist_ok=True)
     upgrade_database(settings.database_url)
     with opened(settings) as units:
         with units.write() as work:
             lay_ground(work)
             made = _first_administrator(work, given, password, settings)
-        create_app(settings, units)
+        app = create_app(settings, units)
     print(f"instance {settings.instance} is ready", file=sys.stderr)
-    if made and not given.password_stdin:
-        print(f"sign in as {given.admin} with the password {password}", file=sys.stderr)
+    if made is not None and not given.password_stdin:
+        link = identity.once_token(app.config["SECRET_KEY"], made.id, made.epoch)
+        print(f"sign in once as {given.admin}, within a day, and choose a password: http://127.0.0.1:8000/sign-in/once/{link}", file=sys.stderr)
     return 0
 
 
@@ -67,13 +72,12 @@ def lay_ground(work: Work) -> None:
     load_studies(work, sorted((shipped("config") / "studies").glob("*.toml")))
 
 
-def _first_administrator(work: Work, given: argparse.Namespace, password: str, settings: Settings) -> bool:
+def _first_administrator(work: Work, given: argparse.Namespace, password: str, settings: Settings) -> Person | None:
     if people.person_by_login(work, given.admin) is not None:
-        return False
+        return None
     if given.organisation not in {organisation.code for organisation in people.organisations(work)}:
         identity.add_organisation(work, given.organisation, given.organisation, "biobank", given.country, str(settings.zone))
-    identity.add_person(work, given.admin, "Administrator", password, given.organisation, [Grant(Role.ADMINISTRATOR)])
-    return True
+    return identity.add_person(work, given.admin, "Administrator", password, given.organisation, [Grant(Role.ADMINISTRATOR)])
 
 
 def run_serve(given: argparse.Namespace, settings: Settings) -> int:

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 
 import flask
 
-from biobank.core.work import Work
+from biobank.core.errors import FieldsWrong
+from biobank.core.work import Actor, Work
 from biobank.identity import service
 from biobank.web.blueprint import PageBlueprint
 
@@ -31,12 +32,38 @@ def check_password(work: Work) -> flask.typing.ResponseReturnValue:
     if found is None:
         page = flask.render_template("identity/sign-in.html", next=_next(), problem=service.refuse_sign_in(**limits), login=login)
         return flask.make_response(page, 401)
-    actor, epoch = found
+    _open_session(found)
+    return flask.redirect(_next())
+
+
+def _open_session(found: tuple[Actor, int]) -> None:
     # A new session on every sign-in, so that a cookie planted before it is worth nothing.
     flask.session.clear()
     flask.session.permanent = True
-    flask.session["person"], flask.session["epoch"] = actor.id, epoch
-    return flask.redirect(_next())
+    flask.session["person"], flask.session["epoch"] = found[0].id, found[1]
+
+
+@pages.get("/sign-in/once/<token>", permission="anyone")
+def first_sign_in(work: Work, token: str) -> str:
+    """The form behind a first sign-in link: choose a password."""
+    actor, _ = service.choose_password(work, _secret(), token, None)
+    return flask.render_template("identity/once.html", login=actor.login, problem=None)
+
+
+@pages.post("/sign-in/once/<token>", permission="anyone", endpoint="first_sign_in_post")
+def set_first_password(work: Work, token: str) -> flask.typing.ResponseReturnValue:
+    """Set the password and sign in; the link is spent with it."""
+    try:
+        _open_session(service.choose_password(work, _secret(), token, flask.request.form.get("password", "")))
+    except FieldsWrong as short:
+        actor, _ = service.choose_password(work, _secret(), token, None)
+        return flask.make_response(flask.render_template("identity/once.html", login=actor.login, problem=short), 422)
+    return flask.redirect("/")
+
+
+def _secret() -> bytes:
+    key: bytes = flask.current_app.config["SECRET_KEY"]
+    return key
 
 
 @pages.post("/sign-out", permission="anyone")

@@ -30,7 +30,7 @@ _BY_PERSON = _ACTOR.where(Person.id == bindparam("person"))
 
 def actor_by_token(work: Work, sha256: str) -> Actor | None:
     """The actor a token stands for, or None when it is unknown, revoked, expired or its person is not active."""
-    rows = work.session.execute(_BY_TOKEN, {"sha256": sha256}).all()
+    rows = work.session.connection().execute(_BY_TOKEN, {"sha256": sha256}).all()
     if not rows or (rows[0].expires_at is not None and rows[0].expires_at <= work.now):
         return None
     grants = tuple(Grant(r.role, r.study, r.at) for r in rows if r.role is not None and rows[0].only in (None, r.role))

@@ -81,6 +81,14 @@ class SignInWaits(Refusal):
     message = N_("Too many wrong passwords: this account can sign in again in %(minutes)s minutes. An administrator can help.")
 
 
+class LinkUsed(Refusal):
+    """A first sign-in link that works no more."""
+
+    status = 401
+    title = N_("Link does not work")
+    message = N_("This sign-in link was used, altered, or is older than a day. Sign in with your password, or ask an administrator.")
+
+
 class NotSignedIn(Refusal):
     """No or no valid token or session."""
 

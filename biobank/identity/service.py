@@ -9,14 +9,17 @@ from datetime import datetime, timedelta
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
+from itsdangerous import BadData, URLSafeTimedSerializer
 
 from biobank.core.errors import Fault, FieldsWrong, Forbidden
 from biobank.core.work import Actor, Grant, Work
 from biobank.identity import queries
 from biobank.identity.models import Organisation, Person, RoleGrant, Token
-from biobank.identity.rules import LoginTaken, PersonUnknown, Role, SignInFailed, SignInWaits, holds
+from biobank.identity.rules import LinkUsed, LoginTaken, PersonUnknown, Role, SignInFailed, SignInWaits, holds
 
 PASSWORD_AT_LEAST = 10
+ONCE = "first sign-in"
+ONCE_SECONDS = 24 * 3600
 TOKEN_PREFIX = "bbk_"  # noqa: S105 - a mark for secret scanners, not a secret
 _hasher = PasswordHasher()
 # Checked when the login is unknown, so that the answer takes as long as for a known one.
@@ -46,8 +49,7 @@ def add_person(work: Work, login: str, name: str, password: str, organisation: s
     """A new account. Raises LoginTaken, or FieldsWrong for a short password or an unknown role."""
     if queries.person_by_login(work, login) is not None:
         raise LoginTaken(login=login)
-    if len(password) < PASSWORD_AT_LEAST:
-        raise FieldsWrong([Fault("/password", f"at least {PASSWORD_AT_LEAST} characters", f"{len(password)} characters")])
+    _check_password(password)
     person = Person(
         login=login, name=name, password_hash=_hasher.hash(password), active=True, epoch=1, failures=0, waits_until=None,
         organisation_id=queries.organisation(work, organisation).id,
@@ -104,6 +106,38 @@ def sign_in(work: Work, login: str, password: str, *, attempts: int, minutes: in
     if _hasher.check_needs_rehash(person.password_hash):
         person.password_hash = _hasher.hash(password)
     return queries.actor_by_id(work, person.id)
+
+
+def once_token(secret: bytes, person_id: int, epoch: int) -> str:
+    """A signed link for one first sign-in: choosing the password raises the epoch, so it works once."""
+    return URLSafeTimedSerializer(secret, salt=ONCE).dumps([person_id, epoch])
+
+
+def choose_password(work: Work, secret: bytes, token: str, password: str | None) -> tuple[Actor, int]:
+    """With a password: set it and give the actor with the new epoch. Without: only look whether the link is good.
+
+    Raises LinkUsed for a link that was used, altered or is older than a day, FieldsWrong for a short password.
+    """
+    try:
+        person_id, epoch = URLSafeTimedSerializer(secret, salt=ONCE).loads(token, max_age=ONCE_SECONDS)
+    except BadData:
+        raise LinkUsed from None
+    found = queries.actor_by_id(work, person_id)
+    if found is None or found[1] != epoch:
+        raise LinkUsed
+    if password is None:
+        return found
+    _check_password(password)
+    person = work.session.get_one(Person, person_id)
+    person.password_hash, person.failures, person.waits_until = _hasher.hash(password), 0, None
+    person.epoch += 1
+    work.session.flush()
+    return found[0], person.epoch
+
+
+def _check_password(password: str) -> None:
+    if len(password) < PASSWORD_AT_LEAST:
+        raise FieldsWrong([Fault("/password", f"at least {PASSWORD_AT_LEAST} characters", f"{len(password)} characters")])
 
 
 def refuse_sign_in(attempts: int, minutes: int) -> SignInFailed:
