@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from random import Random
 
-from sqlalchemy import CheckConstraint, String, insert, select
+from sqlalchemy import CheckConstraint, String, bindparam, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from biobank.core.db import Base, BigInt
@@ -55,6 +55,9 @@ class Prefix(Base):
     __tablename__ = "prefix"
     ordinal: Mapped[int] = mapped_column(primary_key=True)
     prefix: Mapped[str] = mapped_column(String(2), unique=True)
+
+
+_RESOLVE = select(Code.kind, Code.ref).where(Code.code == bindparam("code"))
 
 
 def check_character(payload: str) -> str:
@@ -131,7 +134,7 @@ def bind_codes(session: Session, kind: str, bound: Iterable[tuple[str, int]]) ->
 def resolve(session: Session, scanned: str, kind: str | None = None) -> tuple[str, str, int]:
     """(code, kind, row id) of a scanned code. Raises CodeMistyped or CodeUnknown (also when it is of another kind)."""
     code = parse_code(scanned)
-    row = session.execute(select(Code.kind, Code.ref).where(Code.code == code)).one_or_none()
+    row = session.connection().execute(_RESOLVE, {"code": code}).one_or_none()
     if row is None or (kind is not None and row.kind != kind):
         raise CodeUnknown(code=spaced(code), what=kind or "thing", key=code)
     return code, row.kind, row.ref

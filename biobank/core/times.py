@@ -23,7 +23,10 @@ def aware(at: datetime, pointer: str) -> datetime:
     """`at` in UTC. Raises FieldsWrong for a time without an offset."""
     if at.tzinfo is None:
         raise FieldsWrong([Fault(pointer, "give the time with its offset, as 2026-11-20T09:30:00+01:00", at.isoformat())])
-    return at.astimezone(UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise FieldsWrong([Fault(pointer, "give a time between the years 1 and 9999, also in UTC", at.isoformat())]) from None
 
 
 def not_ahead(at: datetime | None, now: datetime, pointer: str = "/occurred_at") -> datetime:

@@ -27,6 +27,7 @@ _LOCKED = (
     .with_for_update(of=[_STANDING, Chain.__table__])
 )
 _BY_ID = _ROW.where(Standing.specimen_id.in_(bindparam("ids", expanding=True)))
+_AT = _ROW.where(Standing.container_id == bindparam("container"), Standing.row == bindparam("r"), Standing.column == bindparam("c"))
 _PARTICIPANTS = (
     select(Participant.id)
     .join(Standing, Standing.participant_id == Participant.id)
@@ -133,8 +134,7 @@ def in_container(work: Work, container_id: int) -> list[AnyRow]:
 
 def occupant(work: Work, container_id: int, row: int, column: int) -> AnyRow | None:
     """The tube whose position this is, also while it is checked out."""
-    query = _ROW.where(Standing.container_id == container_id, Standing.row == row, Standing.column == column)
-    return work.session.execute(query).one_or_none()
+    return work.session.connection().execute(_AT, {"container": container_id, "r": row, "c": column}).one_or_none()
 
 
 def occupant_of(work: Work, place: Place) -> AnyRow | None:
@@ -177,3 +177,9 @@ def unbalanced(work: Work, lot_ids: Iterable[int]) -> list[tuple[str, str | None
     )
     found = [*work.session.execute(every), *work.session.execute(clearing)]
     return [(row[0], row[1], int(row[2])) for row in found]
+
+
+def participant_codes(work: Work, ids: Iterable[int]) -> dict[int, str]:
+    """Codes of participants, by id."""
+    rows = work.session.execute(select(Participant.id, Participant.code).where(Participant.id.in_(sorted(set(ids)))))
+    return {row.id: row.code for row in rows}

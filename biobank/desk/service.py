@@ -62,7 +62,10 @@ def _told_at(work: Work, given: Scan) -> datetime | None:
         return given.occurred_at
     skew = work.now - aware(given.device_now, "/device_now")
     told = aware(given.occurred_at, "/occurred_at")
-    return told + skew if abs(skew.total_seconds()) >= SKEW_TOLD else told
+    try:
+        return told + skew if abs(skew.total_seconds()) >= SKEW_TOLD else told
+    except OverflowError:
+        raise fault("/device_now", "give the station's present time; this one is centuries away", given.device_now.isoformat()) from None
 
 
 def _bench(work: Work, act: Act, code: str, specimen_id: int, given: Scan, at: datetime | None) -> Scanned:

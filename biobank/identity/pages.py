@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import flask
+from flask_wtf.csrf import generate_csrf
 
 from biobank.core.errors import FieldsWrong
 from biobank.core.work import Actor, Work
@@ -41,6 +42,8 @@ def _open_session(found: tuple[Actor, int]) -> None:
     flask.session.clear()
     flask.session.permanent = True
     flask.session["person"], flask.session["epoch"] = found[0].id, found[1]
+    # The form token is settled now: two pages opened at once would each draw their own, and one could not be sent.
+    generate_csrf()
 
 
 @pages.get("/sign-in/once/<token>", permission="anyone")

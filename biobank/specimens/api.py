@@ -89,7 +89,7 @@ def listed(work: Work, args: dict[str, Any]) -> dict[str, Any]:
 @api.answers(200, SpecimenOut())
 def one(work: Work, specimen: str) -> dict[str, Any]:
     """A tube as it stands now."""
-    return queries.shown(work, [queries.specimen(work, specimen).id])[0]
+    return queries.shown(work, [queries.specimen_id(work, specimen)])[0]
 
 
 @api.post("/specimens/<specimen>/aliquots", permission="handle")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import and_, false, func, or_, select, true
+from sqlalchemy import BindParameter, CompoundSelect, and_, bindparam, false, func, literal_column, or_, select, true, union_all
 
 from biobank.core import codes
 from biobank.core.db import AnyRow
@@ -17,7 +17,6 @@ from biobank.custody.models import Standing
 from biobank.identity import service as identity
 from biobank.identity.rules import PERMISSIONS
 from biobank.ledger.models import Note
-from biobank.places import queries as places
 from biobank.places.models import Container
 from biobank.places.rules import position_text
 from biobank.specimens.models import Collection, Earmark, ExternalCode, Parent, Specimen
@@ -40,14 +39,35 @@ TUBE = (
     .join(Participant, Participant.id == Standing.participant_id)
 )
 
+# The hot path: built once, sent without the session's own work.
+_THESE: BindParameter[Any] = bindparam("ids", expanding=True)
+_TUBES = (
+    TUBE.outerjoin(Container, Container.id == Standing.container_id)
+    .add_columns(Container.code.label("container"))
+    .where(Specimen.id.in_(_THESE))
+)
+_BESIDE: CompoundSelect[*tuple[Any, ...]] = union_all(
+    select(Parent.child_id, literal_column("'parent'"), Specimen.code, literal_column("''"))
+    .join(Specimen, Specimen.id == Parent.parent_id)
+    .where(Parent.child_id.in_(_THESE)),
+    select(Earmark.specimen_id, literal_column("'earmark'"), Earmark.sub_study, literal_column("''")).where(Earmark.specimen_id.in_(_THESE)),
+    select(ExternalCode.specimen_id, literal_column("'external'"), ExternalCode.issuer, ExternalCode.code)
+    .where(ExternalCode.specimen_id.in_(_THESE)),
+)
+
 
 def specimen(work: Work, scanned: str, permission: str = "read-specimens") -> Specimen:
     """The tube with this code. Raises CodeMistyped, or CodeUnknown also for a tube the actor may not see."""
+    return work.session.get_one(Specimen, specimen_id(work, scanned, permission))
+
+
+def specimen_id(work: Work, scanned: str, permission: str = "read-specimens") -> int:
+    """The id of the tube with this code, for those who need no more of it. Raises as `specimen`."""
     code, _, ref = codes.resolve(work.session, scanned, "specimen")
     row = standing(work, ref)
     if not may_see(work, row, permission):
         raise codes.CodeUnknown(code=codes.spaced(code), what="specimen", key=code)
-    return work.session.get_one(Specimen, ref)
+    return ref
 
 
 def may_see(work: Work, row: AnyRow, permission: str = "read-specimens") -> bool:
@@ -61,8 +81,8 @@ def standing(work: Work, specimen_id: int) -> AnyRow:
 
 
 def tubes(work: Work, ids: Iterable[int]) -> dict[int, AnyRow]:
-    """All that a list shows of these tubes, by id, in one query."""
-    found: list[AnyRow] = list(work.session.execute(TUBE.where(Specimen.id.in_(sorted(set(ids))))))
+    """All that a list shows of these tubes, with `container` (the code), by id, in one query."""
+    found = work.session.connection().execute(_TUBES, {"ids": sorted(set(ids))})
     return {row.id: row for row in found}
 
 
@@ -93,11 +113,7 @@ def children_count(work: Work, parent_id: int) -> int:
 
 def parents(work: Work, ids: Iterable[int]) -> dict[int, list[str]]:
     """Codes of the parents, by child id."""
-    query = select(Parent.child_id, Specimen.code).join(Specimen, Specimen.id == Parent.parent_id).where(Parent.child_id.in_(sorted(set(ids))))
-    found: dict[int, list[str]] = {}
-    for row in work.session.execute(query.order_by(Specimen.code)):
-        found.setdefault(row.child_id, []).append(row.code)
-    return found
+    return {one: codes_ for one, (codes_, _, _) in _beside(work, ids).items() if codes_}
 
 
 def lineage(work: Work, tube: Specimen) -> tuple[list[AnyRow], list[tuple[int, int]]]:
@@ -110,19 +126,24 @@ def lineage(work: Work, tube: Specimen) -> tuple[list[AnyRow], list[tuple[int, i
 
 def earmarks(work: Work, ids: Iterable[int]) -> dict[int, list[str]]:
     """Sub-studies that tubes are earmarked for, by tube id."""
-    found: dict[int, list[str]] = {}
-    query = select(Earmark.specimen_id, Earmark.sub_study).where(Earmark.specimen_id.in_(sorted(set(ids)))).order_by(Earmark.sub_study)
-    for row in work.session.execute(query):
-        found.setdefault(row.specimen_id, []).append(row.sub_study)
-    return found
+    return {one: marks for one, (_, marks, _) in _beside(work, ids).items() if marks}
 
 
 def external_codes(work: Work, ids: Iterable[int]) -> dict[int, list[dict[str, str]]]:
     """Foreign codes with their issuers, by tube id."""
-    found: dict[int, list[dict[str, str]]] = {}
-    query = select(ExternalCode).where(ExternalCode.specimen_id.in_(sorted(set(ids)))).order_by(ExternalCode.issuer, ExternalCode.code)
-    for row in work.session.execute(query).scalars():
-        found.setdefault(row.specimen_id, []).append({"issuer": row.issuer, "code": row.code})
+    return {one: foreign for one, (_, _, foreign) in _beside(work, ids).items() if foreign}
+
+
+def _beside(work: Work, ids: Iterable[int]) -> dict[int, tuple[list[str], list[str], list[dict[str, str]]]]:
+    """Parents' codes, earmarks and foreign codes of tubes, each in order, by tube id: three tables in one query."""
+    found: dict[int, tuple[list[str], list[str], list[dict[str, str]]]] = {}
+    rows = work.session.connection().execute(_BESIDE, {"ids": sorted(set(ids))})
+    for id_, what, first, second in sorted(tuple(row) for row in rows):
+        above, marks, foreign = found.setdefault(id_, ([], [], []))
+        if what == "external":
+            foreign.append({"issuer": first, "code": second})
+        else:
+            (above if what == "parent" else marks).append(first)
     return found
 
 
@@ -151,22 +172,21 @@ def page_of(work: Work, conditions: Sequence[Any], after: str | None, limit: int
 def shown(work: Work, ids: Sequence[int]) -> list[dict[str, Any]]:
     """Tubes as the API and the pages show them, in the order of `ids`, in a fixed number of queries."""
     rows = tubes(work, ids)
-    above, marks, foreign = parents(work, ids), earmarks(work, ids), external_codes(work, ids)
-    containers = places.by_ids(work, [row.container_id for row in rows.values() if row.container_id is not None])
+    beside = _beside(work, ids)
     held = [row.id for row in rows.values() if row.open_holds]
     holds = custody.open_holds(work, held) if held else {}
     reasons = _hold_reasons(work, held) if held else {}
     return [
-        _shown(rows[one], above.get(one, []), marks.get(one, []), foreign.get(one, []), containers, holds.get(one, []), reasons)
+        _shown(rows[one], *beside.get(one, ([], [], [])), holds.get(one, []), reasons)
         for one in ids
     ]
 
 
 def _shown(
-    row: AnyRow, above: list[str], marks: list[str], foreign: list[dict[str, str]], containers: dict[int, Container], holds: Sequence[AnyRow],
+    row: AnyRow, above: list[str], marks: list[str], foreign: list[dict[str, str]], holds: Sequence[AnyRow],
     reasons: dict[tuple[int, int], str],
 ) -> dict[str, Any]:
-    place = f"{containers[row.container_id].code}:{position_text(row.row, row.column)}" if row.container_id is not None else None
+    place = f"{row.container}:{position_text(row.row, row.column)}" if row.container_id is not None else None
     return {
         "code": row.code, "kind": row.kind, "material": row.material, "family": row.family, "container_type": row.container_type,
         "purpose": row.purpose, "participant": row.participant, "study": row.study, "collection": row.collection, "event": row.event,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from biobank.core.db import AnyRow
 from biobank.core.work import Work
@@ -13,6 +13,8 @@ from biobank.custody.models import Standing
 from biobank.places.models import Container
 from biobank.places.rules import position_text
 from biobank.specimens.queries import TUBE
+
+_TAKEN = select(Standing.row, Standing.column).where(Standing.container_id == bindparam("container"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,8 @@ def box_map(work: Work, container: Container) -> BoxMap:
 
 def next_free(work: Work, container: Container) -> tuple[int, int] | None:
     """The first free position by rows, or None when the container is full."""
-    taken = select(Standing.row, Standing.column).where(Standing.container_id == container.id)
-    return _first_free(container, {(row.row, row.column) for row in work.session.execute(taken)})
+    taken = work.session.connection().execute(_TAKEN, {"container": container.id})
+    return _first_free(container, {(row.row, row.column) for row in taken})
 
 
 def _first_free(container: Container, taken: set[tuple[int, int]]) -> tuple[int, int] | None:

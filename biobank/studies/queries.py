@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import bindparam, func, select
 
 from biobank.core.errors import FieldsWrong, NotFound, fault
 from biobank.core.near import near
@@ -20,6 +20,9 @@ from biobank.studies.rules import (
 )
 
 _PARSED: dict[str, StudyDefinition] = {}
+_OF = select(StudyVersion.study, StudyVersion.version, StudyVersion.sha256).where(StudyVersion.study == bindparam("study"))
+_VERSION = _OF.where(StudyVersion.version == bindparam("version"))
+_NEWEST = _OF.order_by(StudyVersion.version.desc()).limit(1)
 
 
 def definition(work: Work, study: str, version: int | None = None, pointer: str | None = None) -> StudyDefinition:
@@ -29,7 +32,9 @@ def definition(work: Work, study: str, version: int | None = None, pointer: str 
     """
     key = ("study", study, version)
     if key not in work.memo:
-        row = work.session.execute(_of(study, version)).one_or_none()
+        connection = work.session.connection()
+        asked = {"study": study} if version is None else {"study": study, "version": version}
+        row = connection.execute(_NEWEST if version is None else _VERSION, asked).one_or_none()
         if row is None:
             raise _unknown(work, study, version, pointer)
         work.memo[key] = _parsed(work, row.study, row.version, row.sha256)
@@ -68,13 +73,6 @@ def sub_study(work: Work, code: str, pointer: str | None = None) -> tuple[StudyD
     if pointer is not None:
         raise fault(pointer, f"there is no such sub-study; {near(code, known)}", code)
     raise SubStudyUnknown(met=code, near=near(code, known))
-
-
-def _of(study: str, version: int | None) -> Select[str, int, str]:
-    asked = select(StudyVersion.study, StudyVersion.version, StudyVersion.sha256).where(StudyVersion.study == study)
-    if version is not None:
-        return asked.where(StudyVersion.version == version)
-    return asked.order_by(StudyVersion.version.desc()).limit(1)
 
 
 def _parsed(work: Work, study: str, version: int, sha256: str) -> StudyDefinition:

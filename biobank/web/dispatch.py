@@ -125,7 +125,9 @@ class Service(flask.Flask):
         response = problems.as_response(refusal, page=page, extra=extra)
         work: Work | None = flask.g.get("work")
         key = _key(strict=False) if flask.request.method not in READING else None
-        if key is not None and work is not None and work.actor is not None and isinstance(refusal, Refusal) and refusal.status not in {401, 429}:
+        # Not an answer to the request itself: with a fresh form or a session it is sent again under the same key.
+        passing = refusal.status in {401, 429} if isinstance(refusal, Refusal) else True
+        if key is not None and work is not None and work.actor is not None and not passing and not isinstance(refusal, FormExpired):
             try:
                 return self._keep_refusal(work, key, response)
             except IdempotencyKeyReused as reused:

@@ -88,7 +88,7 @@ def _unstorable(value: Any, pointer: str) -> Iterator[Fault]:
             if storable(key):
                 yield from _unstorable(item, f"{pointer}/{key}")
             else:
-                yield Fault(pointer or "/", "leave out U+0000 and halves of surrogate pairs in names of fields; they are no text", ascii(key[:40])[1:-1])
+                yield Fault(pointer or "/", "leave out U+0000 and halves of surrogate pairs in names of fields", ascii(key[:40])[1:-1])
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from _unstorable(item, f"{pointer}/{number}")

@@ -114,6 +114,8 @@ def ticks(axis: Axis) -> list[dict[str, Any]]:
                     found.append({"x": axis.x(on), "years": years})
     spaced: list[dict[str, Any]] = []
     for tick in found:
+        if tick.get("day") == 0 and spaced and tick["x"] - spaced[-1]["x"] < 44:
+            spaced.pop()
         if not spaced or tick["x"] - spaced[-1]["x"] >= 44 or tick.get("day") == 0:
             spaced.append(tick)
     return spaced

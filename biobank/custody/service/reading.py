@@ -66,6 +66,8 @@ def _names(act: Act, given: Mapping[str, Any]) -> list[Fault]:
     ]
     missing = [name for name in act.needs if name not in given and name not in {"position", "promise"}]
     faults += [Fault(f"/facts/{name}", f"“{act.name}” needs this fact") for name in missing]
+    if act.name == "dispose" and given.get("reason") == DisposalReason.OTHER.value and "comment" not in given:
+        faults.append(Fault("/facts/comment", "the reason “other” needs a comment that says which"))
     if sum(name in given for name in AMOUNTS) > 1:
         faults.append(Fault("/facts", "give one of volume, cells or pieces"))
     return faults

@@ -77,8 +77,16 @@ def _specimen(work: Work, code: str) -> dict[str, Any]:
         line += " " + _("Earmarked: %(what)s.", what=", ".join(marks))
     return {
         "kind": "specimen", "code": tube.code, "title": present.mark_first(words.standing(tube.standing)), "line": line,
-        "held": tube.standing == "held", "position": tube.position, "container": tube.container,
+        "held": tube.standing == "held", "position": tube.position, "container": tube.container, "where": _where(work, tube),
     }
+
+
+def _where(work: Work, tube: queries.TubeRow) -> str:
+    """Where to reach for a tube, in words."""
+    if tube.container_id is None:
+        return _("It has no place yet.") if tube.status == "in_custody" else ""
+    path = " › ".join(one.title for one in places.path_of(work, places.by_id(work, tube.container_id)))
+    return f"{path}. {_('Out of its slot; the slot is kept.')}" if tube.is_out else f"{path}."
 
 
 def _container(work: Work, ref: int) -> dict[str, Any]:

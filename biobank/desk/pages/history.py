@@ -127,6 +127,9 @@ def _materials(work: Work, life: Life, due: Sequence[Due]) -> list[Row]:
     for one in due:
         families = {str(known[draw.material].facts.get("family")) for draw in one.event.draws if draw.material in known}
         for family in families & set(FAMILIES):
+            # Drawn in its window under another study: the child was pricked once, and nothing is missed.
+            if any(mark.kind == "drawn" and mark.label == one.event.code and one.first <= mark.on <= one.last for mark in marks[family]):
+                continue
             marks[family].append(Mark(one.planned, one.kind, one.event.code, f"{one.event.code} {spoken[one.kind]}"))
     titles = {"marrow": _("Marrow"), "blood": _("Blood"), "csf": present.mark_first(_("CSF"))}
     return [Row(titles[family], family, tuple(_merged(marks[family]))) for family in FAMILIES]

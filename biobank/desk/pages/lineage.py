@@ -68,11 +68,11 @@ def _batch_words(
     if how is not None:
         steps += [f"{how.g} g" if how.g else "", f"{how.minutes} min" if how.minutes else ""]
         steps.append(f"{present.number(how.temp_dc / 10)} °C" if how.temp_dc is not None else "")
-    # The room left of a bar is some 24 letters wide.
+    # The room left of a bar is some 27 letters wide.
     return _shortened(words.material(work, first.material)), _shortened(", ".join(filter(None, steps)), 30)
 
 
-def _shortened(text: str, most: int = 24) -> str:
+def _shortened(text: str, most: int = 27) -> str:
     return text if len(text) <= most else text[: most - 1].rstrip(" ,") + "…"
 
 

@@ -65,6 +65,7 @@ def _words() -> dict[str, str]:
         "kept_network": _("No network. This scan is kept here and sent by itself when the network is back; go on scanning."),
         "kept_server": _("The server did not answer. This scan is kept here and sent again by itself; go on scanning."),
         "kept_session": _("You are signed out. Sign in in another window; this scan is kept here and then sent."),
+        "kept_person": _("Somebody else signed in. This scan is kept here and sent when you sign in again in another window."),
         "gave_up": _("The server met a fault with this scan: it is not recorded. Put the tube aside and tell an administrator."),
         "kept_fault": _("This page met a fault. The scan is kept here and tried again."),
         "made": _("Print the labels of the new tubes:"), "counts": _("{done} done, {refused} refused"),

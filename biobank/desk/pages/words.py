@@ -92,7 +92,8 @@ def reason(code: str, roles: list[str] | None = None) -> str:
         "not-offered": _("not part of this study"), "study-closed-before": _("the study was closed"),
     }
     text = words.get(code, code)
-    return f"{text}: {', '.join(role(one) for one in roles)}" if roles else text
+    # That the child must consent says already whose word is missing.
+    return f"{text}: {', '.join(role(one) for one in roles)}" if roles and code != "age-gate" else text
 
 
 def role(code: str) -> str:
@@ -128,6 +129,10 @@ def place(position: Mapping[str, Any] | None) -> Markup:
         return Markup("")
     at = f"{chr(64 + int(position['row']))}{position['column']}"
     return Markup('{} : <strong>{}</strong>').format(present.code(str(position["container"])), at)
+
+
+def _to(where: Any) -> str:
+    return f"{_('to')} {where}" if where else ""
 
 
 def amount(given: Mapping[str, Any] | None) -> str:
@@ -196,7 +201,7 @@ _WRITERS: dict[str, Any] = {
     "derive": _children,
     "store": lambda work, facts, unit: Markup("{} {}").format(_("in"), place(facts.get("position"))),
     "move": lambda work, facts, unit: Markup("{} {}").format(_("to"), place(facts.get("position"))),
-    "check-out": lambda work, facts, unit: " ".join(filter(None, [str(facts.get("to") or ""), _("its slot is kept")])),
+    "check-out": lambda work, facts, unit: ", ".join(filter(None, [_to(facts.get("to")), _("its slot is kept")])),
     "return": lambda work, facts, unit: Markup("{} {}").format(_("to its slot"), place((facts.get("was") or {}).get("place"))),
     "undo": lambda work, facts, unit: Markup('{} <a href="#entry-{}">{}</a>').format(_("entry"), facts.get("undoes", ""), facts.get("undoes", "")),
     "measure": lambda work, facts, unit: amount(facts.get("amount")),

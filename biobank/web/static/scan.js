@@ -143,7 +143,7 @@ function listed(job, list) {
 }
 
 function looked(job, what) {
-  say(job, what.held ? "held" : "done", what.title, what.position ?? null, what.line, false);
+  say(job, what.held ? "held" : "done", what.title, what.position ?? null, [what.line, what.where].filter(Boolean).join(" "), false);
   next();
 }
 

@@ -24,6 +24,8 @@ export class Queue {
     this.running = false;
     this.wake = null;
     window.addEventListener("online", () => this.wake?.());
+    // Back from the window in which somebody signed in again.
+    window.addEventListener("focus", () => this.wake?.());
     window.addEventListener("beforeunload", (event) => { if (this.jobs.length) event.preventDefault(); });
   }
 
@@ -67,11 +69,12 @@ export class Queue {
   }
 }
 
-/** Ask the server; {status, body}. Throws NoAnswer without network, on a server fault, and when the session is over. */
-export async function ask(method, url, body, key) {
+const meta = (name, page = document) => page.querySelector(`meta[name="${name}"]`);
+
+async function sent(method, url, body, key) {
   const headers = { Accept: "application/json, application/problem+json", "Accept-Language": document.documentElement.lang };
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  if (method !== "GET") headers["X-CSRFToken"] = document.querySelector('meta[name="csrf-token"]').content;
+  if (method !== "GET") headers["X-CSRFToken"] = meta("csrf-token").content;
   if (key) headers["Idempotency-Key"] = key;
   let answer;
   try {
@@ -84,10 +87,30 @@ export async function ask(method, url, body, key) {
   }
   if (answer.type === "opaqueredirect" || answer.status === 401) throw new NoAnswer("session");
   if (answer.status >= 500 || answer.status === 429) throw new NoAnswer("server", answer.status);
+  return answer;
+}
+
+/** Ask the server; {status, body}. Throws NoAnswer without network, on a server fault, and when the session is over. */
+export async function ask(method, url, body, key, again = false) {
+  const answer = await sent(method, url, body, key);
+  let read;
   try {
-    return { status: answer.status, body: await answer.json() };
+    read = await answer.json();
   } catch {
     if (answer.status >= 400) return { status: answer.status, body: {} };
     throw new NoAnswer("server");
   }
+  // A new session has a new token; the scan itself was not looked at.
+  if (answer.status === 400 && !again && read.type === "/problems/form-expired") {
+    await renew();
+    return ask(method, url, body, key, true);
+  }
+  return { status: answer.status, body: read };
+}
+
+/** Take the token of the session that is there now, when it is the same person's: what was scanned is never sent in another name. */
+async function renew() {
+  const page = new DOMParser().parseFromString(await (await sent("GET", location.pathname)).text(), "text/html");
+  if (meta("who", page)?.content !== meta("who").content) throw new NoAnswer("person");
+  meta("csrf-token").content = meta("csrf-token", page).content;
 }
