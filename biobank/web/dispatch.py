@@ -49,6 +49,10 @@ class ChangedInBetween(Conflict):
     message = N_("Somebody changed the same thing at the same moment. Nothing was changed; look again and repeat what is still needed.")
 
 
+# No answer to the request itself: with a fresh form, or a moment later, it is sent again under the same key.
+PASSING = (FormExpired, ChangedInBetween, IdempotencyKeyReused)
+
+
 class Service(flask.Flask):
     """The Flask application; `units`, `authenticate`, `allows` and `refuse_stranger` are handed in by `app`."""
 
@@ -125,9 +129,8 @@ class Service(flask.Flask):
         response = problems.as_response(refusal, page=page, extra=extra)
         work: Work | None = flask.g.get("work")
         key = _key(strict=False) if flask.request.method not in READING else None
-        # Not an answer to the request itself: with a fresh form or a session it is sent again under the same key.
-        passing = refusal.status in {401, 429} if isinstance(refusal, Refusal) else True
-        if key is not None and work is not None and work.actor is not None and not passing and not isinstance(refusal, FormExpired):
+        passing = refusal.status in {401, 429} or isinstance(refusal, PASSING) if isinstance(refusal, Refusal) else True
+        if key is not None and work is not None and work.actor is not None and not passing:
             try:
                 return self._keep_refusal(work, key, response)
             except IdempotencyKeyReused as reused:
@@ -135,8 +138,6 @@ class Service(flask.Flask):
         return response
 
     def _keep_refusal(self, work: Work, key: str, response: flask.Response) -> flask.Response:
-        if flask.json.loads(response.get_data() or b"{}").get("type") == "/problems/idempotency-key-reused":
-            return response
         with self.units.write(work.actor) as short:
             earlier = claim(short.session, key, self._fingerprint(work), short.now)
             if earlier is not None:

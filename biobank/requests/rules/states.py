@@ -29,7 +29,8 @@ class Step:
     """One step: from where to where, who may take it, and what it asks.
 
     `reason`: it must be given. `own`: who may take it on their own request: "only" the requester (or who allocates), "not" the requester,
-    "flagged" only a requester who also allocates, and the entry says that it was a conflict of interest, or "any". `frees`: reservations of tubes not yet handed over are freed.
+    "flagged" only a requester who also allocates, and the entry says that it was a conflict of interest, or "any". `frees`: reservations
+    of tubes not yet handed over are freed.
     """
 
     from_: State

@@ -70,6 +70,8 @@ function scanned(text) {
   const named = modes.find((m) => m.act.replace("-", "").toUpperCase() === short);
   if (named) { change(named.act); return; }
   queue.add({ text, short, mode: state.mode, facts: facts() });
+  // What was wrong with one tube is not said of the next.
+  el("x-condition").selectedIndex = 0;
 }
 
 function facts() {
