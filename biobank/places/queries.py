@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, select
 
 from biobank.core import codes
 from biobank.core.work import Work
+from biobank.identity import service as identity
 from biobank.places.models import Container
 from biobank.places.rules import LARGEST, NoPositions, PositionOutside, position_text
 
@@ -15,9 +16,17 @@ _LOCK = select(Container.id).where(Container.id == bindparam("this")).with_for_u
 
 
 def container(work: Work, scanned: str) -> Container:
-    """The container with this code. Raises CodeMistyped or CodeUnknown."""
-    _, _, ref = codes.resolve(work.session, scanned, "container")
-    return by_id(work, ref)
+    """The container with this code. Raises CodeMistyped, or CodeUnknown also for one of an organisation the actor sees nothing of."""
+    code, _, ref = codes.resolve(work.session, scanned, "container")
+    found = by_id(work, ref)
+    if not may_see(work, found):
+        raise codes.CodeUnknown(code=codes.spaced(code), what="container", key=code)
+    return found
+
+
+def may_see(work: Work, here: Container) -> bool:
+    """Whether the actor may see a container: by the organisation that keeps it."""
+    return identity.may(work, "read-storage", organisation=here.organisation)
 
 
 def by_id(work: Work, container_id: int) -> Container:
@@ -54,8 +63,8 @@ def children(work: Work, parent_id: int | None) -> list[Container]:
 
 
 def tree(work: Work) -> list[Container]:
-    """All containers in the order of the tree, in one query."""
-    return list(work.session.execute(select(Container).order_by(Container.path)).scalars())
+    """All containers that the actor may see, in the order of the tree, in one query."""
+    return [one for one in work.session.execute(select(Container).order_by(Container.path)).scalars() if may_see(work, one)]
 
 
 def check_position(here: Container, row: int, column: int) -> None:

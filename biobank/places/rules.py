@@ -7,6 +7,8 @@ import re
 from biobank.core.errors import N_, Conflict, RuleBroken
 
 KINDS = ("freezer", "tank", "refrigerator", "shelf", "rack", "box", "quarantine")
+# Nothing but tubes stands in these; the others may hold containers, also where they count rows and columns.
+FOR_TUBES = frozenset({"box"})
 # Storage temperatures as the biobanking standards class them (MIABIS).
 TEMPERATURES = ("room", "2to10", "-18to-35", "-60to-85", "LN")
 LARGEST = 24

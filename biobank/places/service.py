@@ -12,7 +12,7 @@ from biobank.ledger import service as ledger
 from biobank.ledger.rules import Line
 from biobank.places import queries
 from biobank.places.models import Container
-from biobank.places.rules import KINDS, LARGEST, TEMPERATURES
+from biobank.places.rules import FOR_TUBES, KINDS, LARGEST, TEMPERATURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ def add_container(work: Work, new: NewContainer) -> Container:
     identity.require(work, "keep-places", organisation=work.who.organisation)
     _check(new)
     parent = queries.container(work, new.parent) if new.parent else None
-    if parent is not None and parent.rows:
-        right = f"{codes.spaced(parent.code)} is a {parent.kind} for tubes; give a container that holds containers"
+    if parent is not None and parent.kind in FOR_TUBES:
+        right = f"{codes.spaced(parent.code)} is a {parent.kind} and holds tubes; give a container that holds containers"
         raise FieldsWrong([Fault("/parent", right, new.parent)])
     code = codes.new_codes(work.session, work.random, 1)[0]
     chain = ledger.open_chain(work, "container", code)
@@ -57,8 +57,8 @@ def _check(new: NewContainer) -> None:
     faults = []
     if new.kind not in KINDS:
         faults.append(Fault("/kind", f"use one of {', '.join(KINDS)}", new.kind))
-    if not new.title.strip():
-        faults.append(Fault("/title", "give a title, as it stands on the container", new.title))
+    if not new.title.strip() or not new.title.isprintable():
+        faults.append(Fault("/title", "give a title, as it stands on the container, printable characters only", new.title))
     for name, value in (("rows", new.rows), ("columns", new.columns)):
         if not 0 <= value <= LARGEST:
             faults.append(Fault(f"/{name}", f"0 (holds containers) to {LARGEST}", value))

@@ -198,7 +198,7 @@ def _stages() -> dict[str, tuple[str, str]]:
 def _acts() -> dict[str, str]:
     """What closed a reservation, in words."""
     return {
-        "unreserve": _("set free by a person"), "consent-hold": _("consent changed"), "lose": _("lost"), "dispose": _("disposed of"),
+        "unreserve": _("set free by a person"), "consent": _("consent changed"), "lose": _("lost"), "dispose": _("disposed of"),
         "spill": _("spilled"), "measure": _("measured: less than was reserved"), "amend": _("corrected: less than was reserved"),
     }
 

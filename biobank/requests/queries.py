@@ -156,8 +156,8 @@ def tubes(work: Work, found: Request, lines: Sequence[int]) -> list[Tube]:
     wanted = {promise(found, line): line for line in lines}
     query = (
         select(
-            Reservation.id, Reservation.for_, Reservation.stage, Reservation.amount, Reservation.closed_seq, Entry.act, Standing, Specimen.material,
-            Specimen.family, Container.code.label("container"), Container.path,
+            Reservation.id, Reservation.for_, Reservation.stage, Reservation.amount, Reservation.closed_seq, Entry.act, Entry.body, Standing,
+            Specimen.material, Specimen.family, Container.code.label("container"), Container.path,
         )
         .join(Standing, Standing.specimen_id == Reservation.specimen_id)
         .join(Specimen, Specimen.id == Standing.specimen_id)
@@ -177,9 +177,14 @@ def _tube(row: Any, line: int) -> Tube:
     stage = row.stage if row.closed_seq is None else "delivered" if row.act == "deliver" else "freed"
     return Tube(
         specimen_id=here.specimen_id, enrolment_id=here.enrolment_id, code=here.code, material=row.material, family=row.family, line=line,
-        stage=stage, freed_by=row.act if stage == "freed" else None, thaws=here.thaws, unit=here.unit, amount=row.amount, open_holds=here.open_holds,
-        is_out=here.is_out, container=row.container, way=row.path, row=here.row, column=here.column,
+        stage=stage, freed_by=_freed_by(row) if stage == "freed" else None, thaws=here.thaws, unit=here.unit, amount=row.amount,
+        open_holds=here.open_holds, is_out=here.is_out, container=row.container, way=row.path, row=here.row, column=here.column,
     )
+
+
+def _freed_by(row: Any) -> str:
+    because: str | None = json.loads(row.body)["facts"].get("because")
+    return because or str(row.act)
 
 
 def promised_to(work: Work, specimen_id: int) -> str | None:

@@ -89,7 +89,7 @@ class TubeOut(Shape):
 
     specimen = fields.String(required=True)
     stage = fields.String(required=True, metadata={"enum": ["reserved", "picked", "delivered", "freed"]})
-    freed_by = fields.String(required=True, allow_none=True, metadata={"description": "the act that set it free"})
+    freed_by = fields.String(required=True, allow_none=True, metadata={"description": "the act that set it free, or consent"})
     amount = fields.Nested(QuantityOut, required=True)
     held = fields.Boolean(required=True)
 

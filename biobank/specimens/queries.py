@@ -211,7 +211,9 @@ def _hold_reasons(work: Work, ids: Sequence[int]) -> dict[tuple[int, int], str]:
 
 
 def conditions(filters: dict[str, Any]) -> list[Any]:
-    """Query conditions of the list's filters."""
+    """Query conditions of the list's filters. Raises CodeMistyped for a participant's code."""
+    if filters.get("participant"):
+        filters = filters | {"participant": codes.parse_code(filters["participant"])}
     columns = {
         "study": Standing.study, "participant": Participant.code, "material": Specimen.material, "event": Collection.event,
         "status": Standing.status,

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from biobank.core.codes import spaced
+from biobank.core.db import AnyRow
 from biobank.core.times import not_ahead
 from biobank.core.work import Work
 from biobank.custody.rules import ACTS, Place
@@ -15,6 +16,7 @@ from biobank.custody.service.reading import read_doing
 from biobank.places import queries as places
 from biobank.places.models import Container
 from biobank.places.rules import ContainerFull, parse_position, position_text
+from biobank.specimens import queries as specimens
 from biobank.storage import queries
 from biobank.storage.rules import PositionNeeded, PositionOccupied
 
@@ -35,11 +37,15 @@ def put(
     if held_by is not None and held_by.specimen_id != specimen_id:
         free = queries.next_free(work, here)
         raise PositionOccupied(
-            position=position_text(row, column), container=spaced(here.code), occupant=spaced(held_by.code),
+            position=position_text(row, column), container=spaced(here.code), occupant=_named(work, held_by),
             next_free=position_text(*free) if free else "another box",
         )
     doing = read_doing(work, specimen_id, ACTS[act], facts or {}, not_ahead(occurred_at, work.now))
     return record(work, [replace(doing, place=Place(here.code, row, column), container_id=here.id)])[0]
+
+
+def _named(work: Work, occupant: AnyRow) -> str:
+    return spaced(occupant.code) if specimens.may_see(work, occupant) else "a tube that you may not see"
 
 
 def find_position(work: Work, act: str, position: Position, container: str | None) -> tuple[Container, int, int]:

@@ -22,7 +22,7 @@ from biobank.subjects.schemas import (
     PARTICIPANTS_ARGS,
     PERSON_IN,
 )
-from biobank.web.blueprint import ApiBlueprint
+from biobank.web.blueprint import ApiBlueprint, personal
 from biobank.web.paging import page
 
 api = ApiBlueprint("participants", __name__, "Children by pseudonym: enrolments, episodes, and the days that sampling is counted from")
@@ -41,6 +41,7 @@ def participants(work: Work, args: dict[str, Any]) -> dict[str, Any]:
 @api.post("/participants", permission="enrol")
 @api.takes(PARTICIPANT_IN)
 @api.answers(201, PARTICIPANT)
+@personal
 def register(work: Work, body: dict[str, Any]) -> dict[str, Any]:
     """A new participant with the first enrolment."""
     new = NewParticipant(body.pop("birth_date"), body.pop("sex"), _enrolment(body))
@@ -58,6 +59,7 @@ def one(work: Work, participant: str) -> dict[str, Any]:
 @api.post("/participants/<participant>/enrolments", permission="enrol")
 @api.takes(ENROLMENT_IN)
 @api.answers(201, PARTICIPANT)
+@personal
 def enrol(work: Work, body: dict[str, Any], participant: str) -> dict[str, Any]:
     """A further enrolment of a known participant."""
     service.enrol(work, participant, _enrolment(body))
@@ -92,6 +94,7 @@ def add_dose(work: Work, body: dict[str, Any], participant: str) -> dict[str, An
 @api.post("/participants/<participant>/death", permission="enrol")
 @api.takes(DEATH_IN)
 @api.answers(200, PARTICIPANT)
+@personal
 def record_death(work: Work, body: dict[str, Any], participant: str) -> dict[str, Any]:
     """The day of death; age gates dated after it are dropped at once."""
     service.record_death(work, participant, body["deceased_on"])
@@ -101,6 +104,7 @@ def record_death(work: Work, body: dict[str, Any], participant: str) -> dict[str
 @api.post("/participants/<participant>/person", permission="enrol")
 @api.takes(PERSON_IN)
 @api.answers(200, PARTICIPANT)
+@personal
 def correct_person(work: Work, body: dict[str, Any], participant: str) -> dict[str, Any]:
     """Right a mistyped birth date or sex; consent is judged anew."""
     service.correct_person(work, participant, body["birth_date"], body["sex"])

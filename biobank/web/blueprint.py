@@ -48,6 +48,12 @@ def public(view: View) -> View:
     return view
 
 
+def personal(view: View) -> View:
+    """Mark a view whose body tells facts of a person: its refusals may repeat them, so they are not kept for replays."""
+    view.personal = True  # type: ignore[attr-defined]
+    return view
+
+
 class ApiBlueprint(flask_smorest.Blueprint):  # type: ignore[misc]
     """Endpoints below /api/v1: `@api.get("/studies", permission="read-studies")`, then `@api.takes(…)` and `@api.answers(…)`."""
 

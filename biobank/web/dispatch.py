@@ -130,7 +130,8 @@ class Service(flask.Flask):
         work: Work | None = flask.g.get("work")
         key = _key(strict=False) if flask.request.method not in READING else None
         passing = refusal.status in {401, 429} or isinstance(refusal, PASSING) if isinstance(refusal, Refusal) else True
-        if key is not None and work is not None and work.actor is not None and not passing:
+        told = getattr(self.view_functions.get(flask.request.endpoint or ""), "personal", False)
+        if key is not None and work is not None and work.actor is not None and not passing and not told:
             try:
                 return self._keep_refusal(work, key, response)
             except IdempotencyKeyReused as reused:

@@ -13,6 +13,7 @@ from biobank.core.db import AnyRow
 from biobank.core.work import Work
 from biobank.custody import queries
 from biobank.custody.rules import ACTS, Place, UndoNotPossible
+from biobank.identity import service as identity
 from biobank.ledger.models import Entry
 
 
@@ -42,7 +43,9 @@ def _check_free(work: Work, row: AnyRow, place: dict[str, Any] | None) -> None:
         return
     holder = queries.occupant_of(work, Place(place["container"], place["row"], place["column"]))
     if holder is not None and holder.specimen_id != row.specimen_id:
-        _refuse(row, f"its old position has been given to {spaced(holder.code)} since; move it to a free one")
+        seen = any(identity.may(work, "read-specimens", holder.study, at) for at in (holder.custodian, holder.responsible) if at)
+        taken = spaced(holder.code) if seen else "another tube"
+        _refuse(row, f"its old position has been given to {taken} since; move it to a free one")
 
 
 def _refuse(row: AnyRow, why: str) -> None:

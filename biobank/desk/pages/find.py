@@ -18,6 +18,7 @@ from biobank.places import queries as places
 from biobank.requests import queries as requests
 from biobank.specimens import queries as specimens
 from biobank.storage import queries as storage
+from biobank.subjects import queries as subjects
 from biobank.web import present, problems
 from biobank.web.language import _
 
@@ -49,11 +50,11 @@ def what(work: Work, scanned: str) -> dict[str, Any] | Response:
 
 
 def _what(work: Work, scanned: str) -> dict[str, Any]:
-    code, kind, ref = resolve(work.session, scanned)
+    code, kind, _ref = resolve(work.session, scanned)
     if kind == "specimen":
         return _specimen(work, code)
     if kind == "container":
-        return _container(work, ref)
+        return _container(work, code)
     if kind == "request" and identity.may(work, "read-requests"):
         request_ = requests.request(work, code)
         return {"kind": kind, "code": code, "title": _("Request"), "line": request_.title or request_.study}
@@ -61,8 +62,9 @@ def _what(work: Work, scanned: str) -> dict[str, Any]:
         draw = queries.collection(work, code)
         line = _("%(event)s, planned %(day)s; %(n)s tubes are expected", event=draw.event or "", day=present.day(draw.planned_on), n=draw.expected)
         return {"kind": kind, "code": code, "title": _("Draw"), "line": line}
-    if kind == "participant" and identity.may(work, "read-participants"):
-        return {"kind": kind, "code": code, "title": _("Participant"), "line": _("Open the page in the office to see more.")}
+    if kind == "participant":
+        seen = subjects.find(work, code)
+        return {"kind": kind, "code": seen.code, "title": _("Participant"), "line": _("Open the page in the office to see more.")}
     raise CodeUnknown(code=spaced(code), what="thing", key=code)
 
 
@@ -89,8 +91,8 @@ def _where(work: Work, tube: queries.TubeRow) -> str:
     return f"{path}. {_('Out of its slot; the slot is kept.')}" if tube.is_out else f"{path}."
 
 
-def _container(work: Work, ref: int) -> dict[str, Any]:
-    here = places.by_id(work, ref)
+def _container(work: Work, code: str) -> dict[str, Any]:
+    here = places.container(work, code)
     path = " › ".join(one.title for one in places.path_of(work, here)[:-1])
     if not here.rows:
         return {"kind": "shelf", "code": here.code, "title": here.title, "line": path or _("Holds containers; scan the box the tube goes into.")}

@@ -92,4 +92,5 @@ def _check_external(work: Work, issuer: str, code: str) -> None:
             raise FieldsWrong([Fault(pointer, "give the text as it stands on the tube, printable characters only", text[:80])])
     holder = queries.by_external_code(work, issuer, code)
     if holder is not None:
-        raise ExternalCodeTaken(issuer=issuer, code=code, holder=codes.spaced(holder.code))
+        seen = queries.may_see(work, queries.standing(work, holder.id))
+        raise ExternalCodeTaken(issuer=issuer, code=code, holder=codes.spaced(holder.code) if seen else "a tube that you may not see")

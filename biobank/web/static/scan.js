@@ -193,6 +193,9 @@ async function refresh() {
 // ---- what is seen and heard --------------------------------------------------------------------------------------------
 function say(job, kind, word, place, why, counted = true) {
   verdict(kind, word, job.short, place, why);
+  // Answered, and tried again because what came after it met no network: told once.
+  if (job.told) return;
+  job.told = true;
   tape.unshift({ kind, word, code: job.short, place, why, at: new Date().toISOString() });
   tape.length = Math.min(tape.length, 10);
   if (counted) counts[kind === "done" || kind === "held" ? "done" : "refused"] += 1;
