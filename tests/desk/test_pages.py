@@ -180,8 +180,10 @@ def test_a_refused_form_changes_nothing_and_keeps_what_was_typed(browser: Callab
 def test_an_outsider_sees_no_tubes(browser: Callable[[str], Browser], things: dict[str, str]) -> None:
     other = browser("elsewhere")
     other.see(f"/specimens/{things['marrow']}", 404)
-    assert other.client.get(f"/scan/what/{things['marrow']}").status_code == 404
-    assert things["aliquot"] not in other.see(f"/storage/{things['box']}")
+    for name in ("marrow", "box", "child"):
+        assert other.client.get(f"/scan/what/{things[name]}").status_code == 404, name
+    other.see(f"/storage/{things['box']}", 404)
+    assert things["box"] not in other.see("/storage")
     browser("researcher").see("/held", 403)
 
 

@@ -56,3 +56,16 @@ def test_an_unusable_key_is_refused(api: Callable[[str], Client], key: str) -> N
     refused = api("manager")._client.post("/api/v1/containers", json=FREEZER, headers=api("manager")._headers | {"Idempotency-Key": key})
     assert refused.status_code == 400
     assert refused.get_json()["type"] == "/problems/key-too-long"
+
+
+@pytest.mark.parametrize("change", [{"birth_date": "04-05-2019"}, {"birth_date": "2024-05-04", "study": "interfant21"}], ids=["mistyped", "too old"])
+def test_a_refusal_that_tells_facts_of_a_person_is_not_kept(api: Callable[[str], Client], units: Units, change: dict[str, str]) -> None:
+    child = {"study": "alltogether1", "organisation": "maxima", "subject_number": "P-1", "birth_date": "2019-05-04", "sex": "female",
+             "enrolled_on": "2026-11-18",
+             "episode": {"kind": "primary", "diagnosed_on": "2026-11-18", "disease_group": "BCP_ALL", "genetics": ["KMT2A_r"]}} | change
+    first = api("manager").post("/participants", child, key="person")
+    again = api("manager").post("/participants", child, key="person")
+    assert first.status_code == again.status_code == 422
+    assert first.get_data() == again.get_data()
+    with units.read() as work:
+        assert work.session.execute(text("SELECT count(*) FROM idempotency")).scalar_one() == 0
