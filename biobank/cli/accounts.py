@@ -9,9 +9,11 @@ from typing import Any
 
 from biobank.cli.support import opened
 from biobank.core.errors import fault
-from biobank.core.work import Grant
+from biobank.core.work import Grant, Work
+from biobank.identity import queries as people
 from biobank.identity import service as identity
 from biobank.settings import Settings
+from biobank.studies.queries import definition
 
 
 def add(commands: Any) -> None:
@@ -39,12 +41,21 @@ def run_add(given: argparse.Namespace, settings: Settings) -> int:
     """Add an account."""
     password = sys.stdin.readline().rstrip("\n")
     with opened(settings) as units, units.write() as work:
-        identity.add_person(work, given.login, given.name or given.login, password, given.organisation, [_grant(text) for text in given.role])
+        grants = [_grant(work, text) for text in given.role]
+        identity.add_person(work, given.login, given.name or given.login, password, given.organisation, grants)
     return 0
 
 
-def _grant(text: str) -> Grant:
-    role, study, organisation = [*text.split(":"), "", ""][:3]
+def _grant(work: Work, text: str) -> Grant:
+    parts = text.split(":")
+    if len(parts) > 3:
+        raise fault("--role", "write a role as ROLE, ROLE:STUDY or ROLE:STUDY:ORGANISATION", text)
+    role, study, organisation = (*parts, "", "")[:3]
+    # A misspelt one would be a role that opens nothing, without a word.
+    if study:
+        definition(work, study, pointer="--role")
+    if organisation:
+        people.organisation(work, organisation, pointer="--role")
     return Grant(role, study or None, organisation or None)
 
 

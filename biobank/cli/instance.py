@@ -34,7 +34,7 @@ def add(commands: Any) -> None:
     init.set_defaults(run=run_init)
     serve = commands.add_parser("serve", help="serve the pages and the API")
     serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--port", type=_port, default=8000)
     serve.add_argument("--workers", type=int, default=2)
     serve.add_argument("--threads", type=int, default=4)
     serve.set_defaults(run=run_serve)
@@ -78,6 +78,12 @@ def _first_administrator(work: Work, given: argparse.Namespace, password: str, s
     if given.organisation not in {organisation.code for organisation in people.organisations(work)}:
         identity.add_organisation(work, given.organisation, given.organisation, "biobank", given.country, str(settings.zone))
     return identity.add_person(work, given.admin, "Administrator", password, given.organisation, [Grant(Role.ADMINISTRATOR)])
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text} is no port; give one from 1 to 65535")
+    return int(text)
 
 
 def run_serve(given: argparse.Namespace, settings: Settings) -> int:

@@ -16,7 +16,7 @@ class CollectionIn(Shape):
     participant = fields.String(required=True)
     study = fields.String(required=True)
     event = fields.String(required=True)
-    anchor = fields.Integer(load_default=None, validate=validate.Range(min=1, max=1000))
+    anchor = fields.Integer(load_default=None, strict=True, validate=validate.Range(min=1, max=1000))
     planned_on = fields.Date(required=True)
 
 

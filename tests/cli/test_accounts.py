@@ -51,6 +51,9 @@ def test_what_is_wrong_is_said_and_exits_1(shell: Shell) -> None:
         ("users", "add", "admin"): "already",
         ("users", "add", "mia", "--role", "wizard"): "there is no such role",
         ("users", "add", "mia", "--organisation", "nowhere"): "there is no such organisation",
+        ("users", "add", "mia", "--role", "manager:nostudy"): "nostudy",
+        ("users", "add", "mia", "--role", "manager::nowhere"): "nowhere",
+        ("users", "add", "mia", "--role", "manager:interfant21:biobank:more"): "ROLE:STUDY:ORGANISATION",
     }
     for arguments, said in wrong.items():
         refused = shell(*arguments, stdin=PASSWORD + "\n")

@@ -50,17 +50,18 @@ def _set_drawn_at(work: Work, specimen_id: int, at: datetime) -> None:
 def earmark(work: Work, code: str, sub_study: str) -> Recorded:
     """Link a tube to a sub-study of its child's study. An earmark carries no amount and excludes nobody.
 
-    Raises NotWanted, EarmarkedAlready, ConsentRefused, Held, NotInThisState.
+    Raises FieldsWrong for an unknown sub-study, NotWanted, EarmarkedAlready, ConsentRefused, Held, NotInThisState.
     """
     tube = queries.specimen(work, code)
     row = queries.standing(work, tube.id)
     enrolment = subjects.enrolment(work, row.enrolment_id)
     study = definition(work, enrolment.study, enrolment.version)
     if study.sub_study(sub_study) is None:
-        raise NotWanted(
-            sub_study=sub_study, of=queries.study_of_sub_study(work, sub_study) or "no study here", study=enrolment.study,
-            known=", ".join(sub.code for sub in study.sub_studies) or "none",
-        )
+        known = ", ".join(sub.code for sub in study.sub_studies) or "none"
+        elsewhere = queries.study_of_sub_study(work, sub_study)
+        if elsewhere is None:
+            raise FieldsWrong([Fault("/sub_study", f"there is no such sub-study; those of {enrolment.study}: {known}", sub_study)])
+        raise NotWanted(sub_study=sub_study, of=elsewhere, study=enrolment.study, known=known)
     if sub_study in queries.earmarks(work, [tube.id]).get(tube.id, ()):
         raise EarmarkedAlready(code=codes.spaced(tube.code), sub_study=sub_study)
     done = record(work, [Doing(tube.id, "earmark", {"sub_study": sub_study}, purpose=f"use:{sub_study}")])[0]
