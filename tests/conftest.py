@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -178,6 +180,25 @@ def browser() -> Iterator[Any]:
         running = playwright.chromium.launch(executable_path=chromium(), args=list(CHROMIUM_FLAGS), env=spoken)
         yield running
         running.close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep each `xdist_group` on one worker. pytest-xdist 3.8 no longer does with pytest 9.2, and says nothing (its issue 1386)."""
+    from xdist.scheduler import LoadGroupScheduling
+
+    class Grouped(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(config.rootpath / nodeid.partition("::")[0]) or nodeid
+
+    return Grouped(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
+@cache
+def group_of(module: Path) -> str | None:
+    """The group that a test module names in its `pytestmark`."""
+    found = re.search(r"""^pytestmark = .*xdist_group\("([\w-]+)"\)""", module.read_text("utf-8"), re.MULTILINE)
+    return found[1] if found else None
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
