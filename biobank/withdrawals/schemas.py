@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from marshmallow import ValidationError, fields, validate, validates
+from marshmallow import fields, validate
 
 from biobank.web.parser import Shape
 
@@ -24,13 +22,6 @@ class WithdrawalIn(Shape):
     study = fields.String(required=True)
     components = fields.List(fields.Nested(ComponentChoice), required=True, validate=validate.Length(min=1, max=50))
     signed_on = fields.Date(load_default=None)
-
-    @validates("components")
-    def _once_each(self, components: list[dict[str, str]], **_: Any) -> None:
-        named = [choice["component"] for choice in components]
-        twice = sorted({name for name in named if named.count(name) > 1})
-        if twice:
-            raise ValidationError(f"say one choice for each component; named twice: {', '.join(twice)}")
 
 
 class TubeEffect(Shape):
