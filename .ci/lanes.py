@@ -1,4 +1,7 @@
-"""Fails where a lane was skipped: every shared test ran on both databases, and nothing was skipped in CI."""
+"""Fails where a lane was skipped: every shared test ran on both databases, and nothing was skipped in CI.
+
+A test that is marked as one engine's own (`conftest.py` writes that into the report) belongs to no lane.
+"""
 
 import os
 import re
@@ -16,6 +19,8 @@ def main(path: str) -> int:
         name = f"{case.get('classname')}.{case.get('name')}"
         if case.find("skipped") is not None:
             skipped.append(name)
+            continue
+        if case.find("properties/property[@name='engine']") is not None:
             continue
         for lane in lanes:
             if re.search(rf"[\[-]{lane}[\]-]", name):

@@ -202,7 +202,11 @@ def group_of(module: Path) -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[Any]) -> None:
-    """Browser tests are skipped, and say so, where Chromium is missing."""
+    """Browser tests are skipped, and say so, where Chromium is missing. What is marked as one engine's own is told to the count of the lanes."""
+    for item in items:
+        for engine in ENGINES:
+            if item.get_closest_marker(engine):
+                item.user_properties.append(("engine", engine))
     if chromium() is None:
         for item in items:
             if item.get_closest_marker("browser"):
