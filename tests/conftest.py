@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -73,30 +74,45 @@ def postgresql() -> Iterator[Callable[[str], str]]:
 @pytest.fixture(scope="session")
 def new_database(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Callable[[str, str], str]:
     """Addresses of new, empty databases: engine and name."""
+    numbers = count()
 
     def make(engine: str, name: str) -> str:
         if engine == "sqlite":
             return f"sqlite:///{tmp_path_factory.mktemp(name) / 'biobank.sqlite'}"
-        address: str = request.getfixturevalue("postgresql")(name)
+        # Numbered: a fixture that is set up again gets a database of its own, as on SQLite.
+        address: str = request.getfixturevalue("postgresql")(f"{name}_{next(numbers)}")
         return address
 
     return make
 
 
+@pytest.fixture(scope="session")
+def databases(
+    new_database: Callable[[str, str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], tuple[Engine, dict[str, str]]]]:
+    """Each engine's database, made once: pytest takes the parametrised fixture down and up again whenever the lanes alternate."""
+    made: dict[str, tuple[Engine, dict[str, str]]] = {}
+
+    def get(name: str) -> tuple[Engine, dict[str, str]]:
+        if name not in made:
+            url = new_database(name, "rehearsal")
+            upgrade_database(url)
+            engine = make_engine(url)
+            settings = load_settings(tmp_path_factory.mktemp("ground"), url)
+            with make_units(settings, clock=SetClock(NOW), random=Random(1), sessions=Sessions(engine)).write() as work:
+                lay_ground(work)
+                made[name] = engine, cast.seat(work)
+        return made[name]
+
+    yield get
+    for engine, _ in made.values():
+        engine.dispose()
+
+
 @pytest.fixture(scope="session", params=ENGINES)
-def database(
-    request: pytest.FixtureRequest, new_database: Callable[[str, str], str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Engine, dict[str, str]]]:
+def database(request: pytest.FixtureRequest, databases: Callable[[str], tuple[Engine, dict[str, str]]]) -> tuple[Engine, dict[str, str]]:
     """The engine of a migrated database with vocabularies, studies and the cast; and everybody's token."""
-    url = new_database(request.param, "rehearsal")
-    upgrade_database(url)
-    engine = make_engine(url)
-    settings = load_settings(tmp_path_factory.mktemp("ground"), url)
-    with make_units(settings, clock=SetClock(NOW), random=Random(1), sessions=Sessions(engine)).write() as work:
-        lay_ground(work)
-        tokens = cast.seat(work)
-    yield engine, tokens
-    engine.dispose()
+    return databases(request.param)
 
 
 @pytest.fixture
