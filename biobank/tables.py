@@ -1,7 +1,7 @@
 """Every table, for Alembic."""
 
 from biobank.consent import models as consent
-from biobank.core import codes, idempotency, vocabulary
+from biobank.core import codes, idempotency, outbox, vocabulary
 from biobank.core.db import Base
 from biobank.custody import models as custody
 from biobank.identity import models as identity
@@ -13,5 +13,5 @@ from biobank.specimens import models as specimens
 from biobank.studies import models as studies
 from biobank.subjects import models as subjects
 
-MODULES = (codes, idempotency, vocabulary, consent, custody, identity, labels, ledger, places, requests, specimens, studies, subjects)
+MODULES = (codes, idempotency, outbox, vocabulary, consent, custody, identity, labels, ledger, places, requests, specimens, studies, subjects)
 metadata = Base.metadata

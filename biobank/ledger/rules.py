@@ -19,7 +19,7 @@ from biobank.core.times import stamp
 GENESIS = "0" * 64
 # Larger integers are not exact in every language's JSON.
 EXACT_UP_TO = 2**53 - 1
-APPEND_ONLY = ("entry", "posting")
+APPEND_ONLY = ("entry", "posting", "leaf", "node", "checkpoint")
 
 
 class ChainMoved(Conflict):
