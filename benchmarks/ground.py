@@ -218,7 +218,7 @@ def grounds(engines: Sequence[str]) -> Iterator[list[Ground]]:
 
 def _on_sqlite(folder: Path) -> Ground:
     source = folder / "seed.sqlite"
-    seeded = _seed(f"sqlite:///{source}", folder)
+    seeded = seed(f"sqlite:///{source}", folder)
     closing = sqlite3.connect(source)
     closing.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     closing.close()
@@ -232,7 +232,7 @@ def _on_sqlite(folder: Path) -> Ground:
 
 def _on_postgresql(server: Any, folder: Path) -> Ground:
     server.psql("CREATE DATABASE seed;")
-    seeded = _seed(server.get_uri(database="seed"), folder)
+    seeded = seed(server.get_uri(database="seed"), folder)
 
     def copy(name: str) -> str:
         database = name.replace("-", "_")
@@ -242,7 +242,8 @@ def _on_postgresql(server: Any, folder: Path) -> Ground:
     return Ground("postgresql", copy, *seeded)
 
 
-def _seed(address: str, folder: Path) -> tuple[str, list[str], str]:
+def seed(address: str, folder: Path) -> tuple[str, list[str], str]:
+    """A few consented children with tubes, and a box; the manager's token, the tubes' codes and the box's."""
     upgrade_database(address)
     units = make_units(load_settings(folder, address), clock=SetClock(NOW), random=Random(2))
     with units.write() as work:
@@ -251,15 +252,15 @@ def _seed(address: str, folder: Path) -> tuple[str, list[str], str]:
         identity.add_person(work, "manager", "Manager", "a long enough password", "maxima", [Grant("manager")])
         work.actor = people.actor_by_login(work, "manager")
         token = identity.make_token(work, "manager")
-        tubes = [tube for number in range(CHILDREN) for tube in _child(work, number)]
+        tubes = [tube for number in range(CHILDREN) for tube in consented_child(work, number)]
         room = add_container(work, NewContainer("freezer", "Freezer", 0, 0))
         box = add_container(work, NewContainer("box", "Box", 16, 24, room.code)).code
     units.sessions.engine.dispose()  # type: ignore[attr-defined]
     return token, tubes, box
 
 
-def _child(work: Work, number: int) -> list[str]:
-    """A consented child with one draw and its aliquots; their codes."""
+def consented_child(work: Work, number: int, each: int = EACH) -> list[str]:
+    """A consented child with one draw and `each` aliquots of it; their codes."""
     born, day = work.today - timedelta(days=2600), work.today - timedelta(days=60)
     episode = NewEpisode("primary", day, "BCP_ALL", ())
     enrolment = register_participant(
@@ -273,4 +274,4 @@ def _child(work: Work, number: int) -> list[str]:
     marrow = next(tube for tube in drawn if tube.material == "BM")
     do(work, marrow.id, "receive", {"volume": {"value": 20, "unit": "mL"}})
     do(work, marrow.id, "release", {})
-    return [tube.code for tube in aliquot(work, marrow.code, NewAliquots(EACH, Quantity(100_000, "nL")))[1]]
+    return [tube.code for tube in aliquot(work, marrow.code, NewAliquots(each, Quantity(100_000, "nL")))[1]]

@@ -27,7 +27,7 @@ class Work:
     """One unit: session, actor, the moment it began, and what happened in it.
 
     `now` is aware UTC and read once; `today` is the civil date at the site. `reads` collects what the access log must name;
-    `limits` are the site's own numbers (`delayed_consent_days`, `undo_minutes`).
+    `limits` are the site's own numbers (`delayed_consent_days`, `undo_minutes`); `skew_seconds` is how far the station's clock was off, when told.
     """
 
     session: Session
@@ -36,6 +36,7 @@ class Work:
     random: Random
     zone: ZoneInfo
     station: str | None = None
+    skew_seconds: int | None = None
     limits: Mapping[str, int] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     reads: list[dict[str, Any]] = field(default_factory=list)

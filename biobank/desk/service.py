@@ -57,13 +57,16 @@ def scan(work: Work, given: Scan) -> Scanned:
 
 
 def _told_at(work: Work, given: Scan) -> datetime | None:
-    """When it happened, with the station's clock skew taken out: the skew is measured and applied, never refused."""
+    """When it happened, with the station's clock skew taken out: the skew is measured, applied and told in the entry, never refused."""
     if given.occurred_at is None or given.device_now is None:
         return given.occurred_at
     skew = work.now - aware(given.device_now, "/device_now")
     told = aware(given.occurred_at, "/occurred_at")
+    if abs(skew.total_seconds()) < SKEW_TOLD:
+        return told
+    work.skew_seconds = round(skew.total_seconds())
     try:
-        return told + skew if abs(skew.total_seconds()) >= SKEW_TOLD else told
+        return told + skew
     except OverflowError:
         raise fault("/device_now", "give the station's present time; this one is centuries away", given.device_now.isoformat()) from None
 

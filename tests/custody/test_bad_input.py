@@ -149,6 +149,9 @@ def test_a_clock_that_is_wrong_is_put_right_and_never_refused(ward: Ward) -> Non
     assert ward.scan("thaw", ward.marrow, **body).status_code == 200
     last = ward.bench.read(f"/specimens/{ward.marrow}/custody")["entries"][-1]
     assert last["occurred_at"].startswith("2026-11-20T08:55:00")
+    assert last["facts"]["skew_seconds"] == -3600
+    assert ward.scan("thaw", ward.marrow, occurred_at=NOW.isoformat(), device_now=NOW.isoformat()).status_code == 200
+    assert "skew_seconds" not in ward.bench.read(f"/specimens/{ward.marrow}/custody")["entries"][-1]["facts"]
 
 
 CHILD = {

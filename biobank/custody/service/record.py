@@ -103,6 +103,8 @@ def _decide(work: Work, doing: Doing, row: AnyRow, standing: Standing) -> _Decid
     if act.undoable:
         facts["was"] = {"place": standing.place.as_json() if standing.place else None, "out": standing.is_out}
     _note_amounts(facts, doing)
+    if work.skew_seconds is not None:
+        facts["skew_seconds"] = work.skew_seconds
     if verdict is not None:
         facts["verdict"] = {"id": keep_verdict(work, verdict, row.enrolment_id), "granted": verdict.granted, "purpose": verdict.purpose}
         if doing.uses:
