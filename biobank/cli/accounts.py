@@ -72,8 +72,10 @@ def run_token(given: argparse.Namespace, settings: Settings) -> int:
         last = datetime.fromisoformat(given.expires) if given.expires else None
     except ValueError:
         raise fault("--expires", "give a day as 2027-01-31", given.expires) from None
-    expires = last.replace(hour=23, minute=59, second=59, tzinfo=last.tzinfo or UTC) if last else None
+    expires = last.replace(hour=23, minute=59, second=59, tzinfo=last.tzinfo or settings.zone).astimezone(UTC) if last else None
     with opened(settings) as units, units.write() as work:
+        if expires is not None and expires <= work.now:
+            raise fault("--expires", f"this day is over; give {work.today} or later", given.expires)
         secret = identity.make_token(work, given.user, label=given.label, role=given.role, expires_at=expires)
     print(secret)
     return 0

@@ -132,6 +132,13 @@ def test_a_code_leads_to_its_page(browser: Callable[[str], Browser], things: dic
     assert "mistyped" in reader.see("/find?code=SB4DR121", 422)
 
 
+def test_a_code_of_another_organisation_is_answered_like_one_that_does_not_exist(browser: Callable[[str], Browser], things: dict[str, str]) -> None:
+    stranger = browser("elsewhere")
+    for name in ("marrow", "child", "draw"):
+        text = stranger.see(f"/find?code={things[name]}", 404)
+        assert "Nothing here bears the code" in text
+
+
 def test_what_a_scan_is(browser: Callable[[str], Browser], things: dict[str, str]) -> None:
     bench = browser("technician").client
     tube = bench.get(f"/scan/what/{things['aliquot']}").get_json()

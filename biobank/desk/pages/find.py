@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import redirect, request
 from werkzeug.wrappers import Response
 
 from biobank.core.codes import CodeUnknown, resolve, spaced
-from biobank.core.errors import Refusal
+from biobank.core.errors import NotFound, Refusal
 from biobank.core.work import Work
 from biobank.desk import queries
 from biobank.desk.pages import words
@@ -26,6 +27,12 @@ PAGES = {
     "specimen": "/specimens/{}", "participant": "/participants/{}", "collection": "/collections/{}", "container": "/storage/{}",
     "request": "/requests/{}", "print_job": "/api/v1/labels/sheets/{}",
 }
+# What each kind of page asks before it shows anything; raises CodeUnknown for what is not for this person.
+SEEN: dict[str, Callable[[Work, str], object]] = {
+    "specimen": queries.find_tube, "participant": subjects.find, "collection": queries.collection,
+    "container": lambda work, code: _allowed(work, "read-storage", code), "request": requests.request,
+    "print_job": lambda work, code: _allowed(work, "read-labels", code),
+}
 
 
 @pages.get("/find", permission="signed-in")
@@ -34,7 +41,17 @@ def find(work: Work) -> Response:
     code, kind, _ref = resolve(work.session, request.args.get("code", ""))
     if kind not in PAGES:
         raise CodeUnknown(code=spaced(code), what="thing", key=code)
+    # Asked here as well, and answered alike: a redirect or another text would tell that the code exists.
+    try:
+        SEEN[kind](work, code)
+    except NotFound:
+        raise CodeUnknown(code=spaced(code), what="thing", key=code) from None
     return redirect(PAGES[kind].format(code))
+
+
+def _allowed(work: Work, permission: str, code: str) -> None:
+    if not identity.may(work, permission):
+        raise CodeUnknown(code=spaced(code), what="thing", key=code)
 
 
 @pages.get("/scan/what/<scanned>", permission="scan")
