@@ -36,6 +36,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Refusal as refusal:
         print(refusal.detail, file=sys.stderr)
         for item in refusal.faults:
+            if f"{item.pointer}: {item.message}" in refusal.detail:
+                continue
             print(f"  {item.pointer}: {item.message}" + (f" (met: {item.met})" if item.met is not None else ""), file=sys.stderr)
         return 1
     except SQLAlchemyError as error:
