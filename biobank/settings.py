@@ -13,6 +13,9 @@ from biobank.core.errors import RuleBroken
 
 INSTANCE = "BIOBANK_INSTANCE"
 DATABASE = "BIOBANK_DATABASE_URL"
+REPLICA = "BIOBANK_REPLICA_URL"
+# Never a setting: what may change tables is given for one command and kept from the service.
+OWNER = "BIOBANK_OWNER_URL"
 
 
 class SettingUnknown(RuleBroken):
@@ -34,6 +37,8 @@ class Settings:
 
     instance: Path
     database_url: str
+    replica_url: str
+    replica_lag_seconds: int
     zone: ZoneInfo
     languages: tuple[str, ...]
     title: str
@@ -44,6 +49,22 @@ class Settings:
     delayed_consent_days: int
     undo_minutes: int
     secure_cookies: bool
+    log_name: str
+    signing_folder: Path
+    seal_minutes: int
+    checkpoint_file: str
+    checkpoint_mail: tuple[str, ...]
+    smtp_host: str
+    smtp_port: int
+    smtp_starttls: bool
+    smtp_user: str
+    smtp_password_file: str
+    mail_from: str
+    outbox_tries: int
+    idempotency_days: int
+    min_free_mb: int
+    clock_behind_minutes: int
+    metrics_token: str
 
     @property
     def secret_file(self) -> Path:
@@ -54,6 +75,16 @@ class Settings:
     def access_log(self) -> Path:
         """Who read what about a person: one JSON line each."""
         return self.instance / "access.log"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the keeper appends the newest checkpoint; a path within the instance folder unless an absolute one is set."""
+        return self.instance / (self.checkpoint_file or "checkpoints.txt")
+
+    @property
+    def keeper_file(self) -> Path:
+        """What the keeper last did: rewritten after every round."""
+        return self.instance / "keeper.json"
 
 
 def load_settings(instance: Path | None = None, database_url: str | None = None) -> Settings:
@@ -68,9 +99,13 @@ def load_settings(instance: Path | None = None, database_url: str | None = None)
             values[key] = value
     url = database_url or os.environ.get(DATABASE) or values.pop("database_url") or f"sqlite:///{where / 'biobank.sqlite'}"
     values.pop("database_url", None)
+    values["replica_url"] = os.environ.get(REPLICA) or values["replica_url"]
     zone = ZoneInfo(values.pop("zone"))
-    languages = tuple(values.pop("languages"))
-    return Settings(instance=where, database_url=url, zone=zone, languages=languages, **values)
+    for several in ("languages", "checkpoint_mail"):
+        values[several] = tuple(values[several])
+    # Relative to the instance, wherever the command was started.
+    values["signing_folder"] = where / (values["signing_folder"] or "signing")
+    return Settings(instance=where, database_url=url, zone=zone, **values)
 
 
 def _read(path: Path) -> dict[str, Any]:

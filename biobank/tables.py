@@ -3,6 +3,7 @@
 from biobank.consent import models as consent
 from biobank.core import codes, idempotency, outbox, vocabulary
 from biobank.core.db import Base
+from biobank.corrections import models as corrections
 from biobank.custody import models as custody
 from biobank.identity import models as identity
 from biobank.labels import models as labels
@@ -13,5 +14,7 @@ from biobank.specimens import models as specimens
 from biobank.studies import models as studies
 from biobank.subjects import models as subjects
 
-MODULES = (codes, idempotency, outbox, vocabulary, consent, custody, identity, labels, ledger, places, requests, specimens, studies, subjects)
+MODULES = (
+    codes, idempotency, outbox, vocabulary, consent, corrections, custody, identity, labels, ledger, places, requests, specimens, studies, subjects,
+)
 metadata = Base.metadata

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from biobank.cli import accounts, demo, instance, keeping, labelling, studying
+from biobank.cli import accounts, backups, database, demo, evidencing, instance, keeper, keeping, labelling, serving, studying
 from biobank.core.errors import Refusal
 from biobank.settings import Settings, load_settings
 
@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="biobank", description="Tracks residual leukaemia material with a chain of custody that anyone can check.")
     top.add_argument("--instance", type=Path, help="the instance folder (or BIOBANK_INSTANCE; default ./instance)")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (instance, studying, accounts, labelling, keeping, demo):
+    for module in (instance, serving, keeper, database, studying, accounts, labelling, keeping, evidencing, backups, demo):
         module.add(commands)
     return top
 

@@ -11,8 +11,10 @@ from tqdm import tqdm
 
 from biobank.app import make_units
 from biobank.core.db import Sessions, make_engine
+from biobank.core.errors import Refusal
 from biobank.core.work import Actor, Grant, Units, Work
 from biobank.identity import queries as people
+from biobank.ledger.queries import has_schema
 from biobank.settings import Settings
 
 
@@ -35,3 +37,10 @@ def as_system(work: Work, login: str | None = None) -> Actor:
 def bar(total: int | None, what: str) -> Any:
     """A progress bar on a terminal, nothing elsewhere."""
     return tqdm(total=total, unit=f" {what}", disable=not sys.stderr.isatty(), leave=False)
+
+
+def insist_on_tables(units: Units) -> None:
+    """Raises Refusal on a database that has not been made yet."""
+    with units.read() as work:
+        if not has_schema(work):
+            raise Refusal("This database has no tables yet. Run “biobank init” first.")

@@ -13,11 +13,12 @@ from sqlalchemy import bindparam, select
 
 from biobank.consent.models import ConsentState, Decision, Signatory, VerdictGiven
 from biobank.consent.rules import ELSEWHERE, DecisionMade, Jurisdiction, Period, Signature, parse_jurisdiction
+from biobank.core.times import stamp
 from biobank.core.work import Work
 from biobank.ledger.models import Chain
 from biobank.settings import shipped
 from biobank.subjects import queries as subjects
-from biobank.subjects.models import Enrolment
+from biobank.subjects.models import Enrolment, Participant
 
 # Well below what either database takes as parameters of one statement.
 BATCH = 2_000
@@ -70,7 +71,7 @@ def decisions(work: Work, enrolment_id: int, component: str | None = None) -> li
 
 def made(rows: Sequence[tuple[Decision, tuple[Signature, ...]]]) -> list[DecisionMade]:
     """Decisions as the rules take them."""
-    return [DecisionMade(d.component, d.answer, d.signed_on, d.id, d.form_version, d.authority, signed) for d, signed in rows]
+    return [DecisionMade(d.component, d.answer, d.signed_on, d.id, d.form_version, d.authority, signed, d.effect) for d, signed in rows]
 
 
 def components_decided(work: Work, enrolment_id: int) -> list[str]:
@@ -78,13 +79,15 @@ def components_decided(work: Work, enrolment_id: int) -> list[str]:
     return sorted(work.session.execute(select(Decision.component).where(Decision.enrolment_id == enrolment_id).distinct()).scalars())
 
 
-def decisions_as_entered(work: Work, enrolment_id: int) -> dict[tuple[int, str], tuple[Any, ...]]:
-    """The decisions by seq and component, as their entries tell them: for verification."""
+def decisions_as_entered(work: Work, enrolment_id: int, chain_id: int) -> dict[tuple[int, str], tuple[Any, ...]]:
+    """The decisions by seq and component, as their entries tell them: for verification. One that names another chain counts as none."""
     return {
         (d.seq, d.component): (
-            d.answer, d.form_version, d.authority, d.effect, d.signed_on.isoformat(), sorted((s.role, s.signed_on.isoformat()) for s in signed)
+            d.answer, d.form_version, d.authority, d.effect, d.signed_on.isoformat(), sorted((s.role, s.signed_on.isoformat()) for s in signed),
+            stamp(d.recorded_at),
         )
         for d, signed in decisions(work, enrolment_id)
+        if d.chain_id == chain_id
     }
 
 
@@ -101,6 +104,21 @@ def by_chains(work: Work, refs: Sequence[str]) -> dict[str, Enrolment]:
 def verdict_given(work: Work, verdict_id: int) -> VerdictGiven | None:
     """A kept verdict."""
     return work.session.get(VerdictGiven, verdict_id)
+
+
+def verdicts_given(work: Work, ids: Iterable[int]) -> dict[int, Any]:
+    """Kept verdicts that have not been erased, with `participant` (the code) and `study` of whom they were asked, by id."""
+    asked = sorted(set(ids))
+    found: dict[int, Any] = {}
+    for start in range(0, len(asked), BATCH):
+        query = (
+            select(VerdictGiven.__table__, Participant.code.label("participant"), Enrolment.study)
+            .outerjoin(Enrolment, Enrolment.id == VerdictGiven.enrolment_id)
+            .outerjoin(Participant, Participant.id == Enrolment.participant_id)
+            .where(VerdictGiven.id.in_(asked[start : start + BATCH]))
+        )
+        found.update((row.id, row) for row in work.session.execute(query))
+    return found
 
 
 def jurisdiction(country: str) -> Jurisdiction:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from random import Random
 
-from sqlalchemy import CheckConstraint, String, bindparam, insert, select
+from sqlalchemy import CheckConstraint, FromClause, String, bindparam, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from biobank.core.db import Base, BigInt
@@ -138,3 +138,21 @@ def resolve(session: Session, scanned: str, kind: str | None = None) -> tuple[st
     if row is None or (kind is not None and row.kind != kind):
         raise CodeUnknown(code=spaced(code), what=kind or "thing", key=code)
     return code, row.kind, row.ref
+
+
+def strays(session: Session, kind: str, table: FromClause) -> list[str]:
+    """Codes bound to things of this kind that bear another code, or that are not there: for verification. `table` has `id` and `code`."""
+    query = select(Code.code).outerjoin(table, (table.c.id == Code.ref) & (table.c.code == Code.code))
+    return list(session.execute(query.where(Code.kind == kind, table.c.id.is_(None)).order_by(Code.code)).scalars())
+
+
+def unbound(session: Session, kind: str, table: FromClause) -> list[str]:
+    """Codes of things that a scan would not find, or would find something else for: for verification."""
+    query = select(table.c.code).outerjoin(Code, (Code.code == table.c.code) & (Code.ref == table.c.id) & (Code.kind == kind))
+    return list(session.execute(query.where(Code.code.is_(None)).order_by(table.c.code)).scalars())
+
+
+def bound(session: Session, codes: Iterable[str]) -> dict[str, tuple[str, int]]:
+    """What codes are bound to: kind and row id, by code."""
+    query = select(Code.code, Code.kind, Code.ref).where(Code.code.in_(sorted(set(codes))))
+    return {row.code: (row.kind, row.ref) for row in session.execute(query)}

@@ -73,6 +73,13 @@ class Conflict(Refusal):
     title = N_("Not possible now")
 
 
+class Overtaken(Conflict):
+    """What was read before a lock has changed under it. A request is done again from the start, so that only a third time is told."""
+
+    title = N_("Changed in between")
+    message = N_("Somebody changed the same thing at the same moment. Nothing was changed; look again and repeat what is still needed.")
+
+
 class RuleBroken(Refusal):
     """A value or a combination of values is wrong whatever the state."""
 

@@ -9,7 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import LargeBinary, String, bindparam, select, update
+from sqlalchemy import LargeBinary, String, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -83,3 +83,11 @@ def claim(session: Session, key: str, print_: str, now: datetime) -> Reply | Non
 def keep(session: Session, key: str, reply: Reply) -> None:
     """Keep the answer under the claimed key, in the same transaction as what it answers."""
     session.connection().execute(_KEEP, {"k": key, "new_status": reply.status, "new_type": reply.content_type, "new_reply": reply.body})
+
+
+def forget(session: Session, before: datetime, most: int = 1000) -> int:
+    """Delete answers to requests from before then, at most so many; how many went."""
+    old = select(Idempotency.key).where(Idempotency.at < before).order_by(Idempotency.at).limit(most)
+    going = delete(Idempotency).where(Idempotency.key.in_(old)).returning(Idempotency.key)
+    gone = session.execute(going.execution_options(synchronize_session=False))
+    return len(gone.all())

@@ -10,11 +10,13 @@ from random import Random
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from biobank.core.actor import Actor as Actor
 from biobank.core.actor import Grant as Grant
 from biobank.core.clock import Clock
+from biobank.core.trouble import OutcomeUnknown, in_doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,9 @@ class Units:
             work = self._work(session, actor)
             yield work
             self._react(work)
-            session.commit()
-        self._log_reads(work)
+            # Before the commit: a read that cannot be logged is refused, and nobody is told of a fault after the work was kept.
+            self._log_reads(work)
+            _commit(session)
 
     @contextmanager
     def read(self, actor: Actor | None = None) -> Iterator[Work]:
@@ -105,3 +108,12 @@ class Units:
             work = self._work(session, actor)
             yield work
         self._log_reads(work)
+
+
+def _commit(session: Session) -> None:
+    try:
+        session.commit()
+    except DBAPIError as error:
+        if in_doubt(error):
+            raise OutcomeUnknown from error
+        raise

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import and_, bindparam, func, null, select
+from sqlalchemy import Select, and_, bindparam, func, null, select
 
+from biobank.core.codes import Code
 from biobank.core.db import AnyRow
 from biobank.core.times import stamp
 from biobank.core.work import Work
@@ -15,7 +17,7 @@ from biobank.custody.rules import Hold, Place, Promise
 from biobank.custody.rules import Standing as Fold
 from biobank.ledger.models import Chain, Entry
 from biobank.places.models import Container
-from biobank.subjects.models import Participant
+from biobank.subjects.models import Enrolment, Participant
 
 _STANDING = Standing.__table__
 _ROW = select(_STANDING, Container.code.label("container")).outerjoin(Container, Container.id == Standing.container_id)
@@ -43,10 +45,14 @@ _PROMISES = select(Reservation.specimen_id, Reservation.for_.label("for_"), Rese
 ).order_by(Reservation.id)
 
 
-def lock_participants(work: Work, specimen_ids: Iterable[int]) -> None:
-    """The first lock of every act that asks consent: the tubes' participants, shared, in id order. SQLite: a writing unit is alone."""
-    if work.session.get_bind().dialect.name == "postgresql":
-        work.session.connection().execute(_PARTICIPANTS, {"ids": sorted(set(specimen_ids))}).all()
+def lock_participants(work: Work, specimen_ids: Iterable[int]) -> set[int] | None:
+    """The first lock of every act that asks consent: the tubes' participants, shared, in id order; their ids.
+
+    None on SQLite, where a writing unit is alone.
+    """
+    if work.session.get_bind().dialect.name != "postgresql":
+        return None
+    return set(work.session.connection().execute(_PARTICIPANTS, {"ids": sorted(set(specimen_ids))}).scalars())
 
 
 def locked(work: Work, specimen_ids: Iterable[int]) -> dict[int, AnyRow]:
@@ -179,7 +185,68 @@ def unbalanced(work: Work, lot_ids: Iterable[int]) -> list[tuple[str, str | None
     return [(row[0], row[1], int(row[2])) for row in found]
 
 
+def owners(work: Work, enrolment_ids: Iterable[int]) -> dict[int, tuple[int, str]]:
+    """Participant id and study of enrolments, by id."""
+    query = select(Enrolment.id, Enrolment.participant_id, Enrolment.study).where(Enrolment.id.in_(sorted(set(enrolment_ids))))
+    return {row.id: (row.participant_id, row.study) for row in work.session.execute(query)}
+
+
+def told_by(work: Work, chain_ids: Iterable[int]) -> dict[int, int]:
+    """The number of the entry that says whose tube it is, where that is no longer the first: the last `reassign`; by chain id."""
+    query = select(Entry.chain_id, func.max(Entry.seq)).where(Entry.chain_id.in_(sorted(set(chain_ids))), Entry.act == "reassign")
+    return {row[0]: row[1] for row in work.session.execute(query.group_by(Entry.chain_id))}
+
+
 def participant_codes(work: Work, ids: Iterable[int]) -> dict[int, str]:
     """Codes of participants, by id."""
     rows = work.session.execute(select(Participant.id, Participant.code).where(Participant.id.in_(sorted(set(ids)))))
     return {row.id: row.code for row in rows}
+
+
+def held_ever(work: Work, specimen_ids: Iterable[int]) -> dict[int, list[AnyRow]]:
+    """Every hold, open or closed, in the order of opening, by specimen id: for verification."""
+    query = select(HoldRow.__table__).where(HoldRow.specimen_id.in_(sorted(set(specimen_ids))))
+    return _by_specimen(work, query.order_by(HoldRow.opened_seq, HoldRow.kind))
+
+
+def promised_ever(work: Work, specimen_ids: Iterable[int]) -> dict[int, list[AnyRow]]:
+    """Every reservation, open or closed, in the order of opening, by specimen id: for verification."""
+    columns = [column.label("for_") if column.name == "for" else column for column in Reservation.__table__.c]
+    query = select(*columns).where(Reservation.specimen_id.in_(sorted(set(specimen_ids))))
+    return _by_specimen(work, query.order_by(Reservation.opened_seq, Reservation.id))
+
+
+def _by_specimen(work: Work, query: Select[Any]) -> dict[int, list[AnyRow]]:
+    found: dict[int, list[AnyRow]] = {}
+    row: AnyRow
+    for row in work.session.execute(query):
+        found.setdefault(row.specimen_id, []).append(row)
+    return found
+
+
+def links(work: Work, codes: Iterable[str]) -> dict[str, AnyRow]:
+    """What a standing's ids stand for: the names of its chain and lot, and what its code is bound to; by tube code."""
+    query = (
+        select(
+            Standing.code, Standing.specimen_id, Standing.unit, Standing.reserved, Standing.open_holds, Standing.open_reservations,
+            Standing.container_id, Standing.row, Standing.column, Chain.kind, Chain.ref, Lot.code.label("lot"), Lot.unit.label("lot_unit"),
+            Code.kind.label("bound_kind"), Code.ref.label("bound_ref"),
+        )
+        .outerjoin(Chain, Chain.id == Standing.chain_id)
+        .outerjoin(Lot, Lot.id == Standing.lot_id)
+        .outerjoin(Code, Code.code == Standing.code)
+        .where(Standing.code.in_(sorted(set(codes))))
+    )
+    return {row.code: row for row in work.session.execute(query)}
+
+
+def stray_postings(work: Work) -> list[tuple[str, int]]:
+    """Postings of chains that are no tube's: name and seq."""
+    query = (
+        select(Chain.kind, Chain.ref, Posting.seq)
+        .join(Chain, Chain.id == Posting.chain_id)
+        .outerjoin(Standing, Standing.chain_id == Posting.chain_id)
+        .where(Standing.specimen_id.is_(None))
+        .order_by(Posting.chain_id, Posting.seq)
+    )
+    return [(f"{row.kind}/{row.ref}", row.seq) for row in work.session.execute(query)]

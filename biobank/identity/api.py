@@ -23,7 +23,8 @@ def authenticate(work: Work) -> Actor | None:
         flask.g.by_token = True
         if given is None or given.type != "bearer" or not given.token:
             return None
-        return queries.actor_by_token(work, service.token_hash(given.token))
+        latest = flask.current_app.clock_guard.latest(work)  # type: ignore[attr-defined]
+        return queries.actor_by_token(work, service.token_hash(given.token), latest)
     person, epoch = flask.session.get("person"), flask.session.get("epoch")
     found = queries.actor_by_id(work, person) if isinstance(person, int) else None
     return found[0] if found is not None and found[1] == epoch else None

@@ -71,7 +71,9 @@ def _secret() -> bytes:
 
 @pages.post("/sign-out", permission="anyone")
 def sign_out(work: Work) -> flask.typing.ResponseReturnValue:
-    """End this browser's session."""
+    """End the person's sessions, here and wherever else they are open: a copy of the cookie is worth nothing afterwards."""
+    if not flask.g.by_token:
+        service.sign_out(work)
     flask.session.clear()
     return flask.redirect("/sign-in")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from sqlalchemy import bindparam, select
 
@@ -28,10 +29,10 @@ _BY_TOKEN = (
 _BY_PERSON = _ACTOR.where(Person.id == bindparam("person"))
 
 
-def actor_by_token(work: Work, sha256: str) -> Actor | None:
-    """The actor a token stands for, or None when it is unknown, revoked, expired or its person is not active."""
+def actor_by_token(work: Work, sha256: str, at: datetime | None = None) -> Actor | None:
+    """The actor a token stands for at a moment (now), or None when it is unknown, revoked, expired or its person is not active."""
     rows = work.session.connection().execute(_BY_TOKEN, {"sha256": sha256}).all()
-    if not rows or (rows[0].expires_at is not None and rows[0].expires_at <= work.now):
+    if not rows or (rows[0].expires_at is not None and rows[0].expires_at <= (at or work.now)):
         return None
     grants = tuple(Grant(r.role, r.study, r.at) for r in rows if r.role is not None and rows[0].only in (None, r.role))
     return Actor(rows[0].id, rows[0].login, rows[0].organisation, grants)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, select
+from sqlalchemy.orm import aliased
 
 from biobank.core import codes
+from biobank.core.db import AnyRow
 from biobank.core.work import Work
 from biobank.identity import service as identity
+from biobank.ledger.models import Chain
 from biobank.places.models import Container
 from biobank.places.rules import LARGEST, NoPositions, PositionOutside, position_text
 
@@ -74,3 +77,17 @@ def check_position(here: Container, row: int, column: int) -> None:
     if not (1 <= row <= here.rows and 1 <= column <= here.columns):
         shown = position_text(row, column) if 1 <= row <= 26 and column <= LARGEST * 4 else f"{row}:{column}"
         raise PositionOutside(container=codes.spaced(here.code), last_row=chr(64 + here.rows), columns=here.columns, position=shown)
+
+
+def with_parents(work: Work, wanted: Iterable[str]) -> dict[str, AnyRow]:
+    """Containers with `parent` (its code) and `parent_path`, by code: for verification."""
+    above = aliased(Container)
+    query = select(Container.__table__, above.code.label("parent"), above.path.label("parent_path")).outerjoin(above, above.id == Container.parent_id)
+    return {row.code: row for row in work.session.execute(query.where(Container.code.in_(sorted(wanted))))}
+
+
+def without_chain(work: Work) -> list[str]:
+    """Codes of containers whose chain is another's."""
+    theirs = and_(Chain.id == Container.chain_id, Chain.kind == "container", Chain.ref == Container.code)
+    query = select(Container.code).outerjoin(Chain, theirs).where(Chain.id.is_(None))
+    return list(work.session.execute(query.order_by(Container.code)).scalars())

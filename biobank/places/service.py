@@ -1,18 +1,23 @@
-"""Making containers."""
+"""Making containers, and checking them against their entries."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from biobank.core import codes
+from biobank.core.db import AnyRow
 from biobank.core.errors import Fault, FieldsWrong
 from biobank.core.work import Work
 from biobank.identity import service as identity
 from biobank.ledger import service as ledger
-from biobank.ledger.rules import Line
+from biobank.ledger.rules import Finding, Line
 from biobank.places import queries
 from biobank.places.models import Container
 from biobank.places.rules import FOR_TUBES, KINDS, LARGEST, TEMPERATURES
+
+PREFIX = "container/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +73,37 @@ def _check(new: NewContainer) -> None:
         faults.append(Fault("/temperature_class", f"use one of {', '.join(TEMPERATURES)}", new.temperature_class))
     if faults:
         raise FieldsWrong(faults)
+
+
+def check_containers(work: Work, chains: Mapping[str, Sequence[dict[str, Any]]]) -> Iterator[Finding]:
+    """Yields a Finding for every container whose row is not what its entry says, or whose code leads elsewhere.
+
+    With no chains: containers without a chain of their own, and codes bound to containers that do not bear them.
+    """
+    if not chains:
+        for code in queries.without_chain(work):
+            yield Finding(f"{PREFIX}{code}", None, "chain_id", "the container has no chain of its own")
+        for code in codes.strays(work.session, "container", Container.__table__):
+            yield Finding(f"{PREFIX}{code}", None, "code", "this code is bound to something that does not bear it")
+    mine = {name.removeprefix(PREFIX): bodies for name, bodies in chains.items() if name.startswith(PREFIX)}
+    if not mine:
+        return
+    rows = queries.with_parents(work, mine)
+    bound = codes.bound(work.session, mine)
+    for code, bodies in mine.items():
+        yield from _check_one(PREFIX + code, rows.get(code), bound.get(code), bodies)
+
+
+def _check_one(name: str, row: AnyRow | None, bound: tuple[str, int] | None, bodies: Sequence[dict[str, Any]]) -> Iterator[Finding]:
+    if row is None:
+        yield Finding(name, None, "container", "the container has entries but no row")
+        return
+    if bound != ("container", row.id):
+        yield Finding(name, None, "code", "the code is not bound to this container: a scan would find something else")
+    if row.parent_id is not None and row.parent is None:
+        yield Finding(name, 1, "parent", "the container it is in does not exist")
+    if bodies:
+        told = dict(bodies[0]["facts"]) | {"organisation": bodies[0]["organisation"], "path": f"{row.parent_path or '/'}{row.id:010d}/"}
+        for field, value in told.items():
+            if getattr(row, field) != value:
+                yield Finding(name, 1, field, f"the container says {getattr(row, field)!r}, its entry {value!r}")

@@ -137,9 +137,13 @@ def _item(item: RequestItem, tubes: list[Tube], plans: list[RequestPlan], inside
     }
     for stage in ("reserved", "picked", "delivered", "freed"):
         shown[stage] = sum(tube.stage == stage for tube in tubes)
+    shown["in_doubt"] = sum(tube.identity == "in-doubt" for tube in tubes)
     if inside:
         shown["tubes"] = [
-            {"specimen": t.code, "stage": t.stage, "freed_by": t.freed_by, "amount": quantity_json(t.amount, t.unit), "held": t.open_holds > 0}
+            {
+                "specimen": t.code, "stage": t.stage, "freed_by": t.freed_by, "amount": quantity_json(t.amount, t.unit), "held": t.open_holds > 0,
+                "identity": t.identity,
+            }
             for t in tubes
         ]
         shown["plans"] = [

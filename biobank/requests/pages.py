@@ -199,6 +199,7 @@ def _acts() -> dict[str, str]:
     """What closed a reservation, in words."""
     return {
         "unreserve": _("set free by a person"), "consent": _("consent changed"), "lose": _("lost"), "dispose": _("disposed of"),
+        "reassign": _("it is another child's"),
         "spill": _("spilled"), "measure": _("measured: less than was reserved"), "amend": _("corrected: less than was reserved"),
     }
 

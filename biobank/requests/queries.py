@@ -12,7 +12,8 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, true
 
 from biobank.core.codes import parse_code, spaced
 from biobank.core.work import Grant, Work
-from biobank.custody.models import Reservation, Standing
+from biobank.custody.models import HoldRow, Reservation, Standing
+from biobank.custody.rules import HoldKind
 from biobank.identity.models import Person
 from biobank.identity.rules import holds
 from biobank.identity.service import may
@@ -28,7 +29,10 @@ INSIDE = ("read-specimens", "review")
 
 @dataclass(frozen=True, slots=True)
 class Tube:
-    """A tube of an item: how far it has come (reserved, picked, delivered, freed) and, when freed, by which act."""
+    """A tube of an item: how far it has come (reserved, picked, delivered, freed) and, when freed, by which act.
+
+    `identity`: None; `corrected` when it turned out to be another child's after it was handed over; `in-doubt` while that is not settled.
+    """
 
     specimen_id: int
     enrolment_id: int
@@ -47,6 +51,7 @@ class Tube:
     way: str | None
     row: int | None
     column: int | None
+    identity: str | None
 
     @property
     def open(self) -> bool:
@@ -151,13 +156,25 @@ def items(work: Work, found: Request) -> list[RequestItem]:
     return list(work.session.execute(select(RequestItem).where(RequestItem.request_id == found.id).order_by(RequestItem.line)).scalars())
 
 
+# A later `reassign` than the entry that closed the reservation, and whether the hold that this opens is still there.
+_REASSIGNED = (
+    select(func.max(Entry.seq)).where(Entry.chain_id == Standing.chain_id, Entry.act == "reassign").correlate(Standing).scalar_subquery()
+).label("reassigned")
+_DOUBTED = (
+    select(func.count())
+    .where(HoldRow.specimen_id == Standing.specimen_id, HoldRow.kind == HoldKind.IDENTITY.value, HoldRow.closed_seq.is_(None))
+    .correlate(Standing)
+    .scalar_subquery()
+).label("doubted")
+
+
 def tubes(work: Work, found: Request, lines: Sequence[int]) -> list[Tube]:
     """Every tube that was ever reserved for the request, along the way through the freezers; the newest reservation of each."""
     wanted = {promise(found, line): line for line in lines}
     query = (
         select(
             Reservation.id, Reservation.for_, Reservation.stage, Reservation.amount, Reservation.closed_seq, Entry.act, Entry.body, Standing,
-            Specimen.material, Specimen.family, Container.code.label("container"), Container.path,
+            Specimen.material, Specimen.family, Container.code.label("container"), Container.path, _REASSIGNED, _DOUBTED,
         )
         .join(Standing, Standing.specimen_id == Reservation.specimen_id)
         .join(Specimen, Specimen.id == Standing.specimen_id)
@@ -179,7 +196,14 @@ def _tube(row: Any, line: int) -> Tube:
         specimen_id=here.specimen_id, enrolment_id=here.enrolment_id, code=here.code, material=row.material, family=row.family, line=line,
         stage=stage, freed_by=_freed_by(row) if stage == "freed" else None, thaws=here.thaws, unit=here.unit, amount=row.amount,
         open_holds=here.open_holds, is_out=here.is_out, container=row.container, way=row.path, row=here.row, column=here.column,
+        identity=_identity(row) if stage == "delivered" else None,
     )
+
+
+def _identity(row: Any) -> str | None:
+    if row.reassigned is None or row.reassigned < row.closed_seq:
+        return None
+    return "in-doubt" if row.doubted else "corrected"
 
 
 def _freed_by(row: Any) -> str:

@@ -92,6 +92,10 @@ class TubeOut(Shape):
     freed_by = fields.String(required=True, allow_none=True, metadata={"description": "the act that set it free, or consent"})
     amount = fields.Nested(QuantityOut, required=True)
     held = fields.Boolean(required=True)
+    identity = fields.String(
+        required=True, allow_none=True,
+        metadata={"enum": ["in-doubt", "corrected", None], "description": "it turned out to be another child's after it was handed over"},
+    )
 
 
 class ReasonOut(Shape):
@@ -126,6 +130,7 @@ class ItemOut(Shape):
     picked = fields.Integer(required=True)
     delivered = fields.Integer(required=True)
     freed = fields.Integer(required=True)
+    in_doubt = fields.Integer(required=True, metadata={"description": "delivered, but whose they are was wrong: results are withheld"})
     tubes = fields.List(fields.Nested(TubeOut))
     plans = fields.List(fields.Nested(PlanOut))
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import flask
+
+from biobank.core.codes import parse_code
 from biobank.core.errors import fault
 from biobank.core.times import not_ahead
 from biobank.core.units import Quantity, parse_quantity
@@ -12,6 +15,7 @@ from biobank.core.work import Work
 from biobank.custody.service import Recorded
 from biobank.identity import queries as people
 from biobank.ledger import queries as ledger
+from biobank.ledger.service import Keyring
 from biobank.specimens import queries, service
 from biobank.specimens.schemas import (
     Acted,
@@ -175,5 +179,18 @@ def _entry(entry: ledger.EntryRead, logins: dict[int, str]) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(entry.body)
     return body | {
         "actor": logins.get(entry.actor_id) if entry.actor_id is not None else None, "notes": entry.notes, "body": entry.body.decode(),
-        "hash": entry.hash,
+        "hash": entry.hash, **({"leaf_index": entry.leaf_index} if entry.leaf_index is not None else {}),
     }
+
+
+@api.get("/specimens/<specimen>/evidence", permission="read-custody")
+@api.answers(200, {"type": "string", "format": "binary"}, content_type="application/zip")
+def evidence(work: Work, specimen: str) -> flask.Response:
+    """A zip with everything that proves the tube's history, and a verifier that needs none of our code.
+
+    It seals nothing: entries that are not sealed yet are named in it.
+    """
+    settings = flask.current_app.settings  # type: ignore[attr-defined]
+    made = service.evidence_pack(work, specimen, Keyring.load(settings.signing_folder, settings.log_name))
+    headers = {"Content-Disposition": f'attachment; filename="evidence-{parse_code(specimen)}.zip"', "Cache-Control": "no-store"}
+    return flask.Response(made, content_type="application/zip", headers=headers)

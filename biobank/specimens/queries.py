@@ -29,7 +29,7 @@ from biobank.subjects.models import Anchor, Enrolment, Participant
 TUBE = (
     select(
         Specimen.id, Specimen.code, Specimen.kind, Specimen.material, Specimen.family, Specimen.container_type, Specimen.purpose,
-        Specimen.ordinal, Specimen.siblings, Collection.code.label("collection"), Collection.event, Collection.anchor_ordinal,
+        Specimen.ordinal, Specimen.siblings, Specimen.collection_id, Collection.code.label("collection"), Collection.event, Collection.anchor_ordinal,
         Collection.planned_on, Collection.drawn_at, Participant.code.label("participant"), Enrolment.study, Enrolment.organisation,
         *(column for column in Standing.__table__.c if column.name not in {"code", "study"}),
     )

@@ -211,6 +211,7 @@ class EntryOut(Shape):
     body = fields.String(required=True)
     previous = fields.String(required=True)
     hash = fields.String(required=True)
+    leaf_index = fields.Integer(metadata={"description": "its place in the tree, once it is sealed"})
 
 
 class CustodyOut(Shape):

@@ -54,6 +54,12 @@ def personal(view: View) -> View:
     return view
 
 
+def reads_only(view: View) -> View:
+    """Mark a view that changes nothing whatever its method: it may take long and must not hold the place of those who write."""
+    view.reads_only = True  # type: ignore[attr-defined]
+    return view
+
+
 class ApiBlueprint(flask_smorest.Blueprint):  # type: ignore[misc]
     """Endpoints below /api/v1: `@api.get("/studies", permission="read-studies")`, then `@api.takes(…)` and `@api.answers(…)`."""
 

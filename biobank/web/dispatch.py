@@ -8,10 +8,11 @@ from typing import Any
 import flask
 from flask.globals import request_ctx
 from flask_wtf.csrf import CSRFError, CSRFProtect
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
-from biobank.core.errors import N_, Conflict, Forbidden, Malformed, Refusal
+from biobank.core.clock import ClockGuard
+from biobank.core.errors import N_, Conflict, Forbidden, Malformed, Overtaken, Refusal
 from biobank.core.idempotency import KEY_LENGTH, IdempotencyKeyReused, Reply, claim, fingerprint, keep
 from biobank.core.work import Actor, Units, Work
 from biobank.web import problems
@@ -19,6 +20,8 @@ from biobank.web import problems
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 # A lost race is done again from the start: the second time the use case itself meets what won and says so in words.
 TRIES = 3
+# What a replica may answer only because it has not heard yet: a new token, a role just given, something just made.
+UNHEARD = frozenset({401, 403, 404})
 Authenticate = Callable[[Work], Actor | None]
 Allows = Callable[[Work, str], bool]
 
@@ -54,10 +57,15 @@ PASSING = (FormExpired, ChangedInBetween, IdempotencyKeyReused)
 
 
 class Service(flask.Flask):
-    """The Flask application; `units`, `authenticate`, `allows` and `refuse_stranger` are handed in by `app`."""
+    """The Flask application; `units`, `authenticate`, `allows` and `refuse_stranger` are handed in by `app`.
+
+    `readers` are units on a replica for what only reads, where the site has one.
+    """
 
     units: Units
+    readers: Units | None = None
     csrf: CSRFProtect
+    clock_guard: ClockGuard
     authenticate: Authenticate
     allows: Allows
     refuse_stranger: Callable[[], Refusal]
@@ -81,22 +89,47 @@ class Service(flask.Flask):
             return self._refused(refusal, page)
 
     def _in_a_unit(self, view: Any) -> flask.Response:
+        if self.readers is not None and flask.request.method in READING:
+            return self._read_somewhere(view, self.readers)
         for attempt in range(1, TRIES + 1):
             try:
                 return self._once(view)
-            except DBAPIError as error:
-                if not _lost_race(error):
+            except (DBAPIError, Overtaken) as error:
+                if isinstance(error, DBAPIError) and not _lost_race(error):
                     raise
+                flask.g.lost_races = attempt
                 if attempt == TRIES:
                     raise ChangedInBetween from None
         raise AssertionError("unreachable")
 
-    def _once(self, view: Any) -> flask.Response:
-        reading = flask.request.method in READING
-        with self.units.read() if reading else self.units.write() as work:
+    def _read_somewhere(self, view: Any, readers: Units) -> flask.Response:
+        """From the replica; from the primary where the replica fails underway or has perhaps not heard yet."""
+        heard: Refusal | HTTPException | None = None
+        try:
+            return self._once(view, readers)
+        except (Refusal, HTTPException) as refusal:
+            if not _from_a_replica() or (refusal.status if isinstance(refusal, Refusal) else refusal.code) not in UNHEARD:
+                raise
+            heard = refusal
+        except DBAPIError:
+            if not _from_a_replica():
+                raise
+        try:
+            return self._once(view)
+        except SQLAlchemyError:
+            # The primary is away: what the replica said is the best there is.
+            if heard is None:
+                raise
+            raise heard from None
+
+    def _once(self, view: Any, readers: Units | None = None) -> flask.Response:
+        reading = flask.request.method in READING or getattr(view, "reads_only", False)
+        with (readers or self.units).read() if reading else self.units.write() as work:
             flask.g.work = work
             work.actor = self.authenticate(work)
             self._check(work, view.permission)
+            if not reading and view.permission != "anyone":
+                self.clock_guard.check(work)
             key = None if reading else _key()
             if key is not None:
                 earlier = claim(work.session, key, self._fingerprint(work), work.now)
@@ -129,7 +162,7 @@ class Service(flask.Flask):
         response = problems.as_response(refusal, page=page, extra=extra)
         work: Work | None = flask.g.get("work")
         key = _key(strict=False) if flask.request.method not in READING else None
-        passing = refusal.status in {401, 429} or isinstance(refusal, PASSING) if isinstance(refusal, Refusal) else True
+        passing = refusal.status in {401, 429, 503} or isinstance(refusal, PASSING) if isinstance(refusal, Refusal) else True
         told = getattr(self.view_functions.get(flask.request.endpoint or ""), "personal", False)
         if key is not None and work is not None and work.actor is not None and not passing and not told:
             try:
@@ -168,6 +201,11 @@ def _key(*, strict: bool = True) -> str | None:
 
 def _replayed(reply: Reply) -> flask.Response:
     return flask.Response(reply.body, status=reply.status, content_type=reply.content_type, headers={"Idempotency-Replayed": "true"})
+
+
+def _from_a_replica() -> bool:
+    work: Work | None = flask.g.get("work")
+    return work is not None and bool(work.session.info.get("replica"))
 
 
 def _lost_race(error: DBAPIError) -> bool:

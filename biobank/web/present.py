@@ -57,6 +57,7 @@ NAV = (
     NavEntry("/availability", N_("Availability"), "read-availability"),
     NavEntry("/requests", N_("Requests"), "read-requests"),
     NavEntry("/studies", N_("Studies"), "read-studies"),
+    NavEntry("/audit", N_("Audit"), "verify"),
 )
 
 
@@ -181,6 +182,8 @@ def field_name(pointer: str) -> str:
 def refusal_view(refusal: Refusal) -> dict[str, Any]:
     """A refusal in the reader's language, for `refusal_note`, `field` and the problem page."""
     template = gettext(refusal.template)
+    # For the request's line in the log.
+    g.problem = refusal.slug()
     return {
         "status": refusal.status,
         "slug": refusal.slug(),

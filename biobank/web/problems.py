@@ -10,6 +10,7 @@ from flask_babel import gettext
 from werkzeug.exceptions import HTTPException
 
 from biobank.core.errors import N_, Fault, Refusal
+from biobank.core.trouble import TryAgain
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -21,7 +22,6 @@ PLAIN: dict[int, tuple[str, str, str]] = {
     413: ("too-large", N_("Too large"), N_("The body is larger than this installation takes. Send less at a time.")),
     415: ("wrong-media-type", N_("Wrong media type"), N_("Send the body as application/json.")),
     500: ("fault", N_("A fault here"), N_("Something went wrong here; nothing was changed. Tell an administrator when it happened.")),
-    503: ("try-again", N_("Try again"), N_("The database did not answer in time; nothing was changed. Try again in a moment.")),
 }
 
 
@@ -47,10 +47,13 @@ def problem_of(error: Refusal | HTTPException | int) -> dict[str, Any]:
 def as_response(error: Refusal | HTTPException | int, *, page: bool, extra: dict[str, Any] | None = None) -> flask.Response:
     """The refusal as a page or as problem+json."""
     problem = problem_of(error) | (extra or {})
+    flask.g.problem = problem["type"].removeprefix("/problems/")
     if page:
         response = flask.make_response(flask.render_template("problem.html", problem=problem), problem["status"])
     else:
         response = flask.Response(json.dumps(problem, ensure_ascii=False), status=problem["status"], content_type=MEDIA_TYPE)
+    if isinstance(error, TryAgain):
+        response.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, HTTPException):
         for name, value in error.get_headers():
             if name in {"Allow", "Retry-After"}:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# status of the tube -> what is done when its store component is withdrawn
+# status of the tube -> what is done when its store component is withdrawn; of one that only stops collecting the plans alone are touched
 EFFECTS = {
     "expected": "plan cancelled",
     "in_custody": "held; reservations set free",

@@ -30,6 +30,9 @@ class Withdrawn:
 def withdraw(work: Work, participant: str, study: str, effects: Mapping[str, str], signed_on: date | None = None) -> Withdrawn:
     """Withdraw consent components, each with the participant's choice. Never refused for what a tube is doing: it bites there too.
 
+    `stop-collection` and `further-use-allowed`, of what is collected and kept, cancel the draws to come and leave what is here as it stands.
+    Of a component that is only about a use they end that use: new material would come under it all the same.
+
     Raises NotEnrolled, ComponentUnknown, FieldsWrong, Forbidden.
     """
     if not effects:
@@ -41,7 +44,7 @@ def withdraw(work: Work, participant: str, study: str, effects: Mapping[str, str
     before = custody.held_by_consent(work, enrolment.id)
     held = reconsider(work, enrolment.id)
     touched = {one.row.code: EFFECTS[one.before.status] for one in held}
-    gone = {residual for residual in (True, False) if wanted_hold(work, enrolment.id, residual=residual) is HoldKind.WITHDRAWN}
+    gone = {residual for residual in (True, False) if wanted_hold(work, enrolment.id, residual=residual, new=True) is HoldKind.WITHDRAWN}
     planned = [Doing(row.specimen_id, "cancel", {"because": "withdrawn"}) for row in before if row.status == "expected" and row.residual in gone]
     touched |= {one.row.code: EFFECTS["expected"] for one in (record(work, planned) if planned else [])}
     return Withdrawn(written.chain, written.seq, dict(effects), sorted(touched.items()))

@@ -37,6 +37,7 @@ ACCOUNTS = (
     Account("admin", HOME, (Grant(Role.ADMINISTRATOR),), "administrator"),
     Account("technician", HOME, (Grant(Role.TECHNICIAN),), "technician at the bench"),
     Account("manager", HOME, (Grant(Role.MANAGER),), "manager of the biobank: may do the whole path"),
+    Account("deputy", HOME, (Grant(Role.MANAGER),), "second manager: one proposes a correction, the other confirms it"),
     Account("consent", HOME, (Grant(Role.CONSENT_OFFICER),), "consent officer"),
     Account("diagnostics", HOME, (Grant(Role.DIAGNOSTICS),), "diagnostic laboratory: releases residual material"),
     Account("researcher", LABORATORY, (Grant(Role.RESEARCHER),), "researcher from outside: asks for tubes"),

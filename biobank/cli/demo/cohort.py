@@ -13,6 +13,7 @@ from biobank.cli.demo.cast import BELGIUM, HOME, SWEDEN
 from biobank.cli.demo.courses import SEXES, child_of, doses, infant_of, punctures, starts, treated
 from biobank.cli.demo.diary import Diary, Step
 from biobank.cli.demo.families import Child
+from biobank.cli.demo.mistakes import mistakes
 from biobank.cli.demo.research import research
 from biobank.subjects.rules import NewEpisode
 
@@ -35,6 +36,7 @@ def schedule(participants: int, as_of: date, zone: ZoneInfo, random: Random) -> 
         story = CASES[number - 1] if number <= len(CASES) else ordinary
         story(diary, number, random)
     research(diary)
+    mistakes(diary)
     return sorted(diary.steps, key=lambda step: step.at)
 
 

@@ -14,7 +14,7 @@ from biobank.app import create_app, make_units, upgrade_database
 from biobank.cli.demo import cast, cohort
 from biobank.cli.demo.lab import Lab, OneTransaction
 from biobank.cli.instance import lay_ground
-from biobank.cli.keeping import run_verify
+from biobank.cli.keeping import verified
 from biobank.cli.support import bar, opened
 from biobank.core.clock import SetClock, SystemClock
 from biobank.core.codes import ALPHABET
@@ -66,7 +66,7 @@ def run_demo(given: argparse.Namespace, settings: Settings) -> int:
     path = settings.instance / ACCOUNTS_FILE
     _write_private(path, cast.sheet(password, keeping))
     print(f"{given.participants} children as of {as_of.isoformat()}, seed {given.seed}; one password for all accounts: {password} (listed in {path})")
-    return run_verify(given, settings)
+    return verified(settings)
 
 
 def draw_password() -> str:

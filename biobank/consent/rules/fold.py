@@ -3,6 +3,8 @@
 What counts on a day D:
 - decisions signed on or before D, in order of the day they were signed, then of recording;
 - the last `no` or withdrawal wipes everything before it, also signatures that were set before its day;
+- but a withdrawal that only stops collecting leaves what is kept as it was: the component is `stopped`, granted for material that is here and
+  refused for any that would be new;
 - every `yes` since then adds its signatures, each from its own day; the newest `yes` says what authority there is;
 - who must sign follows the age on D (on the day of death at most: a death drops the age gates dated after it).
 """
@@ -17,6 +19,9 @@ from typing import Protocol
 from biobank.consent.rules.jurisdictions import OWN, Band, Jurisdiction, age_on, birthday
 
 ENDING = {"no": "component-declined", "withdrawn": "withdrawn"}
+# The participant's choices that end collecting and nothing else.
+STOPPING = frozenset({"stop-collection", "further-use-allowed"})
+STOPPED = "stopped"
 STRICTEST_AUTHORITY = "joint"
 
 
@@ -39,7 +44,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class DecisionMade:
-    """One decision as recorded; `order` rises with recording. `answer`: yes, no, or withdrawn."""
+    """One decision as recorded; `order` rises with recording. `answer`: yes, no, or withdrawn, with the participant's choice of `effect`."""
 
     component: str
     answer: str
@@ -48,11 +53,12 @@ class DecisionMade:
     form_version: str | None = None
     authority: str | None = None
     signatures: tuple[Signature, ...] = ()
+    effect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From `from_on` until the day before `until_on` (None: for good). `reason` is None exactly when granted.
+    """From `from_on` until the day before `until_on` (None: for good). `reason` is None when granted, or `stopped`: nothing new is collected.
 
     `roles`: who still has to sign. `at_birthday`: it begins with an age gate, so its first day tells the birthday.
     """
@@ -115,9 +121,11 @@ def periods(
     jurisdiction: Jurisdiction,
     component: str,
     forms: Mapping[str, FormSpan],
+    collected: bool = False,
 ) -> list[Period]:
     """The periods of one component, in order and without gaps, from the first decision on; before it there is `no-decision`.
 
+    `collected`: material is collected and kept under this component, so that collecting can be stopped without ending the rest.
     Ages by the jurisdiction's bands [S70]; days are civil dates.
     """
     ordered = sorted((d for d in decisions if d.component == component), key=lambda d: (d.signed_on, d.order))
@@ -129,7 +137,9 @@ def periods(
     found: list[Period] = []
     for day in sorted(days):
         reason, roles = _on_day(ordered, life, day)
-        period = Period(day, None, reason is None, reason, roles, day in gates)
+        if collected and reason is not None and _only_stopped(ordered, life, day):
+            reason, roles = STOPPED, ()
+        period = Period(day, None, reason in {None, STOPPED}, reason, roles, day in gates)
         if found and (found[-1].reason, found[-1].roles) == (reason, roles):
             continue
         if found:
@@ -139,11 +149,19 @@ def periods(
     return found
 
 
-def reasons_on(listed: Sequence[Period], day: date) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Why a component is refused on `day`, as pairs of reason and roles; empty when it is granted."""
+def stopped_on(listed: Sequence[Period], day: date) -> date | None:
+    """Since when nothing new is collected under a component that is granted for what is kept; None when it is not so on `day`."""
+    period = next((p for p in listed if p.covers(day)), None)
+    return period.from_on if period is not None and period.reason == STOPPED else None
+
+
+def reasons_on(listed: Sequence[Period], day: date, *, new: bool = False) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Why a component is refused on `day`, as pairs of reason and roles; empty when it is granted. `new`: for material that is not here yet."""
     period = next((p for p in listed if p.covers(day)), None)
     if period is None:
         return (("no-decision", ()),)
+    if new and period.reason == STOPPED:
+        return (("withdrawn", ()),)
     if period.granted or period.reason is None:
         return ()
     if period.reason in ENDING.values() and period.roles:
@@ -174,6 +192,12 @@ def _on_day(ordered: Sequence[DecisionMade], life: _Life, day: date) -> tuple[st
     if missing == {OWN} and any(_complete_before(stretch, life, i) for i in range(index)):
         return "age-gate", roles
     return "signatory-missing", roles
+
+
+def _only_stopped(ordered: Sequence[DecisionMade], life: _Life, day: date) -> bool:
+    """Whether the component would be granted, had the family not stopped collecting since; a plain ending after it counts as ever."""
+    kept = [decision for decision in ordered if not (decision.answer == "withdrawn" and decision.effect in STOPPING)]
+    return any(d.signed_on <= day for d in kept) and _on_day(kept, life, day)[0] is None
 
 
 def _stretch(ordered: Sequence[DecisionMade], day: date) -> _Stretch:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from biobank.consent.rules.fold import Period, reasons_on
+from biobank.consent.rules.fold import Period, reasons_on, stopped_on
 from biobank.studies.rules import StudyDefinition, components_for
 
 # Kept with every verdict; raise it when the meaning of the rules changes.
@@ -35,13 +35,14 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a purpose is granted on a day, and if not, every reason."""
+    """Whether a purpose is granted on a day, and if not, every reason. `stopped_on`: granted for what is kept; since then nothing is collected."""
 
     granted: bool
     reasons: tuple[Reason, ...]
     purpose: str
     on: date
     rules_version: str = RULES_VERSION
+    stopped_on: date | None = None
 
     @property
     def only_waiting(self) -> bool:
@@ -55,11 +56,12 @@ class Verdict:
 
 
 def judge(
-    definition: StudyDefinition, periods_by_component: Mapping[str, Sequence[Period]], purpose: str, uses: frozenset[str], on: date
+    definition: StudyDefinition, periods_by_component: Mapping[str, Sequence[Period]], purpose: str, uses: frozenset[str], on: date,
+    new: bool = False,
 ) -> Verdict:
     """The verdict for a purpose (`collect`, `store`, `use:X`, `supply`, `export`, `return-results`) with its declared uses on a day.
 
-    A purpose for which the study has no component is refused as `not-offered`.
+    `new`: about material that is not here yet. A purpose for which the study has no component is refused as `not-offered`.
     """
     components = components_for(definition, purpose, uses)
     if components is None:
@@ -67,6 +69,7 @@ def judge(
     reasons = [
         Reason(code, component, {"roles": list(roles)} if roles else {})
         for component in components
-        for code, roles in reasons_on(periods_by_component.get(component, ()), on)
+        for code, roles in reasons_on(periods_by_component.get(component, ()), on, new=new)
     ]
-    return Verdict(not reasons, tuple(reasons), purpose, on)
+    stops = [day for component in components if (day := stopped_on(periods_by_component.get(component, ()), on)) is not None]
+    return Verdict(not reasons, tuple(reasons), purpose, on, stopped_on=max(stops, default=None))

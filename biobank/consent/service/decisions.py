@@ -31,7 +31,7 @@ from biobank.identity.service import require
 from biobank.ledger.rules import Line, Written
 from biobank.ledger.service import append
 from biobank.studies.queries import definition
-from biobank.studies.rules import StudyDefinition
+from biobank.studies.rules import StudyDefinition, components_for
 from biobank.subjects import queries as subjects
 from biobank.subjects.models import Enrolment, ParticipantPerson
 from biobank.subjects.rules import PersonErased
@@ -205,9 +205,11 @@ def _refold(work: Work, enrolment: Enrolment, person: ParticipantPerson, compone
 def fold_of(work: Work, enrolment: Enrolment, person: ParticipantPerson, components: Sequence[str]) -> dict[str, list[Period]]:
     """What the decisions of an enrolment amount to, per component."""
     made = queries.made(queries.decisions(work, enrolment.id))
-    forms = {form.version: form for form in definition(work, enrolment.study, enrolment.version).consent_forms}
+    study = definition(work, enrolment.study, enrolment.version)
+    forms = {form.version: form for form in study.consent_forms}
+    collected = {one for purpose in ("collect", "store") for one in components_for(study, purpose) or ()}
     rule = queries.jurisdiction(enrolment.country)
-    return {one: periods(made, person.birth_date, person.deceased_on, rule, one, forms) for one in components}
+    return {one: periods(made, person.birth_date, person.deceased_on, rule, one, forms, one in collected) for one in components}
 
 
 def _state(enrolment_id: int, component: str, period: Period) -> dict[str, object]:

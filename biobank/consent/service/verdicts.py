@@ -21,16 +21,20 @@ from biobank.studies.rules import PURPOSES, USES
 _KEEP = insert(VerdictGiven).returning(VerdictGiven.id)
 
 
-def verdict(work: Work, enrolment_id: int, purpose: str, on: date | None = None, uses: frozenset[str] = frozenset()) -> Verdict:
+def verdict(
+    work: Work, enrolment_id: int, purpose: str, on: date | None = None, uses: frozenset[str] = frozenset(), new: bool | None = None
+) -> Verdict:
     """Whether a purpose is granted on a day (default: today at the site). One statement per unit and enrolment; writes nothing.
+
+    `new`: for material that is not here yet (None: what the purpose says, `collect` is about that).
 
     Ask it after the participant's lock was taken.
     """
-    return verdicts(work, [enrolment_id], purpose, on, uses)[enrolment_id]
+    return verdicts(work, [enrolment_id], purpose, on, uses, new)[enrolment_id]
 
 
 def verdicts(
-    work: Work, enrolment_ids: Iterable[int], purpose: str, on: date | None = None, uses: frozenset[str] = frozenset()
+    work: Work, enrolment_ids: Iterable[int], purpose: str, on: date | None = None, uses: frozenset[str] = frozenset(), new: bool | None = None
 ) -> dict[int, Verdict]:
     """Verdicts for many enrolments at once, by enrolment id."""
     asked = sorted(set(enrolment_ids))
@@ -42,7 +46,7 @@ def verdicts(
     found: dict[int, Verdict] = {}
     for one in asked:
         study, version, by_component = work.memo[("consent", one)]
-        found[one] = judge(definition(work, study, version), by_component, purpose, uses, day)
+        found[one] = judge(definition(work, study, version), by_component, purpose, uses, day, purpose == "collect" if new is None else new)
     return found
 
 

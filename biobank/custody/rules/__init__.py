@@ -1,6 +1,6 @@
 """The lab's own rules of custody: the act table, what an act does to a standing, and the refusals."""
 
-from biobank.custody.rules.acts import ACTS, Act, Condition, DisposalReason, HoldKind, Kind, Status
+from biobank.custody.rules.acts import ACTS, HERE, Act, Condition, DisposalReason, HoldKind, Kind, Status
 from biobank.custody.rules.effects import Asked, effect_of
 from biobank.custody.rules.refusals import (
     ActUnknown,
@@ -14,10 +14,10 @@ from biobank.custody.rules.refusals import (
     UndoNotPossible,
     WitnessNeeded,
 )
-from biobank.custody.rules.standing import Hold, Place, Promise, Standing, apply, fold
+from biobank.custody.rules.standing import OWNER, Hold, Place, Promise, Standing, apply, fold
 
 __all__ = [
-    "ACTS", "Act", "ActUnknown", "AmountUnknown", "Asked", "Condition", "ConsentRefused", "DisposalReason", "Held", "Hold", "HoldKind", "Kind",
-    "NotInThisState", "NotReleased", "OverDraw", "Place", "Promise", "Reserved", "Standing", "Status", "UndoNotPossible", "WitnessNeeded", "apply",
-    "effect_of", "fold",
+    "ACTS", "HERE", "OWNER", "Act", "ActUnknown", "AmountUnknown", "Asked", "Condition", "ConsentRefused", "DisposalReason", "Held", "Hold",
+    "HoldKind", "Kind", "NotInThisState", "NotReleased", "OverDraw", "Place", "Promise", "Reserved", "Standing", "Status",
+    "UndoNotPossible", "WitnessNeeded", "apply", "effect_of", "fold",
 ]

@@ -52,6 +52,8 @@ class HoldKind(StrEnum):
 
 # Holds that follow from consent: opened and lifted by decisions, never by hand.
 BY_CONSENT = frozenset({HoldKind.NO_CONSENT, HoldKind.WITHDRAWN})
+# A tube that exists: only here does a missing consent put it on hold.
+HERE = frozenset({Status.IN_CUSTODY.value, Status.WITH_RECIPIENT.value})
 ARRIVED_WRONG = frozenset({Condition.DAMAGED, Condition.LEAKED, Condition.REJECTED})
 
 
@@ -146,6 +148,11 @@ _TABLE = (
     Act(
         "amend", _K.ADMIN, "correct", from_=_EVERY, needs=("entry", "field", "value", "reason"), posts=True, scannable=False, seen=False,
         done="Amended",
+    ),
+    # Two people, whole trees: the child was another. Written by `corrections` alone.
+    Act(
+        "reassign", _K.ADMIN, "correct", from_=_EVERY, needs=("correction", "proposed_by", "was", "now"), takes=("with", "reason"),
+        second_person=True, scannable=False, seen=False, done="Reassigned",
     ),
     # towards a use
     Act("earmark", _K.USE, "earmark", needs=("sub_study",), asks="use", seen=False, done="Earmarked"),

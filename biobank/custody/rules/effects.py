@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from biobank.core.units import Quantity
-from biobank.custody.rules.acts import ARRIVED_WRONG, BY_CONSENT, Condition, HoldKind, Status
+from biobank.custody.rules.acts import ARRIVED_WRONG, BY_CONSENT, HERE, Condition, HoldKind, Status
 from biobank.custody.rules.refusals import AmountUnknown, OverDraw, Reserved
-from biobank.custody.rules.standing import OWN, Place, Standing
+from biobank.custody.rules.standing import OWN, OWNER, Place, Standing
 
 Effect = dict[str, Any]
 
@@ -18,7 +18,8 @@ Effect = dict[str, Any]
 class Asked:
     """What was asked of an act, already read: the tube's code, quantities in its unit, the place, and the day it happens on.
 
-    `promise` names what a reservation is for; `here` is the actor's organisation, `facts` are the other facts as given.
+    `promise` names what a reservation is for; `here` is the actor's organisation, `facts` are the other facts as given. `wanted` is the
+    hold that consent, asked anew, wants (None: it may be kept).
     """
 
     code: str
@@ -30,6 +31,7 @@ class Asked:
     late: bool = False
     promise: str | None = None
     facts: Mapping[str, Any] | None = None
+    wanted: HoldKind | None = None
 
     def fact(self, name: str) -> Any:
         """A fact as given, or None."""
@@ -205,11 +207,47 @@ def _deliver(standing: Standing, asked: Asked) -> Effect:
 
 
 def _amend(standing: Standing, asked: Asked) -> Effect:
+    if asked.fact("field") == "status":
+        return _revive(standing, asked)
     if asked.fact("field") == "purpose":
         return {"residual": asked.fact("new") == "residual"}
     if asked.fact("field") != "amount" or asked.amount is None:
         return {}
     return _to_amount(standing, asked, asked.amount)
+
+
+def _revive(standing: Standing, asked: Asked) -> Effect:
+    """Back from the end: what was posted away is posted back, from the account it went to; out of any slot unless a place is given."""
+    back = asked.fact("back")
+    effect: Effect = {"status": Status.IN_CUSTODY.value, "reason": None, "out": asked.place is None, "seen": True}
+    if asked.place is not None:
+        effect["place"] = asked.place.as_json()
+    if back:
+        effect["lines"] = [[back["account"], -back["base"]], [OWN, back["base"]]]
+    return effect | _judged_anew(standing, asked, Status.IN_CUSTODY.value)
+
+
+def _reassign(standing: Standing, asked: Asked) -> Effect:
+    """Another child's: whose it is, the holds that this child's consent wants, and nobody keeps a promise of it."""
+    now = asked.fact("now")
+    effect: Effect = {name: now[name] for name in (*OWNER, "responsible") if name in now}
+    effect |= _judged_anew(standing, asked, standing.status)
+    if standing.status == Status.WITH_RECIPIENT:
+        # What the recipient was told of it was wrong.
+        effect["open"] = [*effect.get("open", []), *_opening(HoldKind.IDENTITY, asked)]
+    if standing.promises:
+        effect["free"] = [promise.for_ for promise in standing.promises]
+    return effect
+
+
+def _judged_anew(standing: Standing, asked: Asked, status: str) -> Effect:
+    """Holds that follow from consent, as it was asked anew: what it does not want is lifted, what it wants is opened."""
+    open_now = {hold.kind for hold in standing.holds}
+    stale = sorted(kind.value for kind in BY_CONSENT if kind.value in open_now and kind is not asked.wanted)
+    effect: Effect = {"close": stale} if stale else {}
+    if asked.wanted is not None and status in HERE and asked.wanted.value not in open_now:
+        effect["open"] = _opening(asked.wanted, asked)
+    return effect
 
 
 EFFECTS: dict[str, Callable[[Standing, Asked], Effect]] = {
@@ -236,6 +274,7 @@ EFFECTS: dict[str, Callable[[Standing, Asked], Effect]] = {
     "consent-hold": _withdraw_hold,
     "consent-unhold": _unhold,
     "amend": _amend,
+    "reassign": _reassign,
     "reserve": _reserve,
     "unreserve": _unreserve,
     "pick": _pick,

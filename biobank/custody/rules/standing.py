@@ -1,7 +1,8 @@
 """A tube's standing, and the one function that moves it: the standing is the fold of the effects in its entries.
 
 An effect is plain JSON inside the hashed body, so a stranger can refold a tube without our code:
-`status, reason, custodian, responsible, released_on, place, out, thaws (+n), certainty, open, close, promise, stage, free, lines, seen`.
+`status, reason, custodian, responsible, released_on, place, out, thaws (+n), certainty, open, close, promise, stage, free, lines, seen`,
+and of a tube that turned out to be another child's `participant, study, collection`; until then those are what its first entry says.
 `lines` are the double-entry postings of this entry: `[account, amount]` pairs of the tube's lot that sum to zero.
 """
 
@@ -12,6 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 OWN = "tube"
+# Whose tube it is: told by the first entry, corrected by `reassign`. In the row they are ids, so the live standing leaves them open.
+OWNER = ("participant", "study", "collection")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,9 @@ class Standing:
     last_seen_at: str | None = None
     holds: tuple[Hold, ...] = ()
     promises: tuple[Promise, ...] = ()
+    participant: str | None = None
+    study: str | None = None
+    collection: str | None = None
 
     @property
     def reserved(self) -> int:
@@ -89,7 +95,7 @@ def apply(standing: Standing, effect: Mapping[str, Any], occurred_at: str) -> St
     """The standing after an effect. The only way a standing changes, live and in verification alike."""
     changes: dict[str, Any] = {
         name: effect[name]
-        for name in ("status", "reason", "custodian", "responsible", "released_on", "certainty", "residual", "unit")
+        for name in ("status", "reason", "custodian", "responsible", "released_on", "certainty", "residual", "unit", *OWNER)
         if name in effect
     }
     if "place" in effect:
@@ -130,5 +136,8 @@ def fold(bodies: Iterable[Mapping[str, Any]]) -> Standing:
     """The standing that a tube's entries give, in `seq` order."""
     standing = Standing()
     for body in bodies:
-        standing = apply(standing, body["facts"].get("effect", {}), body["occurred_at"])
+        facts = body["facts"]
+        if body["act"] == "register":
+            standing = replace(standing, **{name: facts.get(name) for name in OWNER})
+        standing = apply(standing, facts.get("effect", {}), body["occurred_at"])
     return standing

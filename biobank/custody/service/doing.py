@@ -12,11 +12,21 @@ from biobank.custody.rules import Place
 
 
 @dataclass(frozen=True, slots=True)
+class Belonging:
+    """Whose a tube is, as ids."""
+
+    participant_id: int
+    enrolment_id: int
+    study: str
+
+
+@dataclass(frozen=True, slots=True)
 class Doing:
     """One act on one tube. `facts` go into the entry as they are; free text goes into `notes`.
 
     `purpose` and `uses` say what is put to consent where the act table says "use" or "supply", `asked_on` for which day (None: today);
-    `place` and `container_id` belong together.
+    `place` and `container_id` belong together. `anew`: consent to keep the tube is asked anew, refuses nothing, and its holds follow;
+    it is that of the child in `belongs` when the tube turned out to be another's.
     """
 
     specimen_id: int
@@ -32,3 +42,5 @@ class Doing:
     asked_on: date | None = None
     occurred_at: datetime | None = None
     notes: Mapping[str, str] | None = None
+    anew: bool = False
+    belongs: Belonging | None = None

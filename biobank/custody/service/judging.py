@@ -11,7 +11,7 @@ from biobank.core.db import AnyRow
 from biobank.core.errors import Fault, FieldsWrong
 from biobank.core.units import UNITS, Quantity
 from biobank.core.work import Work
-from biobank.custody.rules import Act, ConsentRefused, Held, HoldKind, Kind, NotInThisState, NotReleased, Standing
+from biobank.custody.rules import HERE, Act, ConsentRefused, Held, HoldKind, Kind, NotInThisState, NotReleased, Standing
 from biobank.custody.service.doing import Doing
 
 # Taking residual material apart is only right once the diagnostic laboratory has let it go.
@@ -58,7 +58,7 @@ def judge_consent(
         return None, None
     asked, on = doing.purpose or act.asks, doing.asked_on or work.today
     if asked == "store":
-        verdict = ask_keeping(work, row.enrolment_id, on, residual=standing.residual)
+        verdict = ask_keeping(work, row.enrolment_id, on, residual=standing.residual, new=standing.status not in HERE)
     else:
         verdict = ask_consent(work, row.enrolment_id, asked, on, doing.uses)
     if verdict.granted:
@@ -71,13 +71,24 @@ def judge_consent(
     raise ConsentRefused(code=spaced(row.code), purpose=verdict.purpose, why=why, reasons=[reason.as_json() for reason in verdict.reasons])
 
 
-def ask_keeping(work: Work, enrolment_id: int, on: date, *, residual: bool) -> Verdict:
-    """Whether a tube may be kept: `store`, and for extra material `collect` as well, which is then the verdict's purpose."""
-    store = ask_consent(work, enrolment_id, "store", on)
+def ask_keeping(work: Work, enrolment_id: int, on: date, *, residual: bool, new: bool = False) -> Verdict:
+    """Whether a tube may be kept: `store`, and for extra material `collect` as well, which is then the verdict's purpose.
+
+    `new`: a tube that is not here yet; of a child whose family stopped collecting none may come.
+    """
+    store = ask_consent(work, enrolment_id, "store", on, new=new)
     if residual:
         return store
-    collect = ask_consent(work, enrolment_id, "collect", on)
-    return Verdict(store.granted and collect.granted, store.reasons + collect.reasons, "collect", on)
+    collect = ask_consent(work, enrolment_id, "collect", on, new=new)
+    stops = [day for day in (store.stopped_on, collect.stopped_on) if day is not None]
+    return Verdict(store.granted and collect.granted, store.reasons + collect.reasons, "collect", on, stopped_on=max(stops, default=None))
+
+
+def hold_for(verdict: Verdict) -> HoldKind | None:
+    """The hold that a verdict on keeping a tube asks for; None when it may be kept."""
+    if verdict.granted:
+        return None
+    return HoldKind.WITHDRAWN if "withdrawn" in verdict.codes else HoldKind.NO_CONSENT
 
 
 def _deadline_open(work: Work, standing: Standing) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,14 +11,14 @@ from biobank.consent.rules import Verdict
 from biobank.consent.service import keep_verdict
 from biobank.core.codes import CodeUnknown, spaced
 from biobank.core.db import AnyRow
-from biobank.core.errors import Forbidden
+from biobank.core.errors import Forbidden, Overtaken
 from biobank.core.times import not_ahead, stamp
 from biobank.core.work import Work
 from biobank.custody import queries
 from biobank.custody.rules import ACTS, Act, Asked, HoldKind, Kind, Standing, apply, effect_of
 from biobank.custody.service import writing
-from biobank.custody.service.doing import Doing
-from biobank.custody.service.judging import judge_consent, judge_state, judge_unit
+from biobank.custody.service.doing import Belonging, Doing
+from biobank.custody.service.judging import ask_keeping, hold_for, judge_consent, judge_state, judge_unit
 from biobank.custody.service.undoing import effect_of_undo
 from biobank.identity import service as identity
 from biobank.ledger import service as ledger
@@ -46,12 +46,15 @@ class Recorded:
 def record(work: Work, doings: Sequence[Doing]) -> list[Recorded]:
     """Do acts on tubes: at most one per tube in a call. All or none.
 
-    Raises the refusals of `custody.rules`, CodeUnknown for a tube the actor may not see, Forbidden without the act's permission.
+    Raises the refusals of `custody.rules`, CodeUnknown for a tube the actor may not see, Forbidden without the act's permission,
+    Overtaken when a tube became another child's while its own was being locked.
     """
     ids = [doing.specimen_id for doing in doings]
-    if any(ACTS[doing.act].asks for doing in doings):
-        queries.lock_participants(work, ids)
+    children = queries.lock_participants(work, ids) if any(ACTS[doing.act].asks for doing in doings) else None
     rows = queries.locked(work, ids)
+    for row in rows.values():
+        if children is not None and row.participant_id not in children:
+            raise Overtaken
     folds = queries.folds(work, list(rows.values()))
     decided = [_decide(work, doing, rows[doing.specimen_id], folds[doing.specimen_id]) for doing in doings]
     heads = {row.chain_id: Head(f"{row.kind}/{row.ref}", row.last_seq, row.last_hash, row.last_at) for row in rows.values()}
@@ -60,7 +63,7 @@ def record(work: Work, doings: Sequence[Doing]) -> list[Recorded]:
     changes = []
     for one, entry in zip(decided, written, strict=True):
         after = apply(one.before, one.effect, stamp(one.occurred_at))
-        changes.append(writing.Change(one.row, one.before, after, entry.seq, one.effect, one.container_id))
+        changes.append(writing.Change(one.row, one.before, after, entry.seq, one.effect, one.container_id, one.belongs))
         opened = tuple(hold["kind"] for hold in one.effect.get("open", ()))
         recorded.append(Recorded(one.row.specimen_id, one.row, one.before, after, entry, one.verdict, opened))
     writing.write_changes(work, changes)
@@ -76,6 +79,7 @@ class _Decided:
     verdict: Verdict | None
     occurred_at: datetime
     container_id: int | None
+    belongs: Belonging | None
 
 
 def _decide(work: Work, doing: Doing, row: AnyRow, standing: Standing) -> _Decided:
@@ -92,7 +96,11 @@ def _decide(work: Work, doing: Doing, row: AnyRow, standing: Standing) -> _Decid
     )
     facts = dict(doing.facts)
     expected = judge_state(act, standing, row.code, for_use=_kind(act, doing) is Kind.USE)
+    enrolment_id = doing.belongs.enrolment_id if doing.belongs else row.enrolment_id
     verdict, opening = judge_consent(work, act, _kind(act, doing), doing, row, standing)
+    if doing.anew:
+        verdict = ask_keeping(work, enrolment_id, work.today, residual=standing.residual)
+        asked = replace(asked, wanted=hold_for(verdict))
     if act.name == "undo":
         effect, facts["undoes"] = effect_of_undo(work, row)
     elif expected:
@@ -106,12 +114,12 @@ def _decide(work: Work, doing: Doing, row: AnyRow, standing: Standing) -> _Decid
     if work.skew_seconds is not None:
         facts["skew_seconds"] = work.skew_seconds
     if verdict is not None:
-        facts["verdict"] = {"id": keep_verdict(work, verdict, row.enrolment_id), "granted": verdict.granted, "purpose": verdict.purpose}
+        facts["verdict"] = {"id": keep_verdict(work, verdict, enrolment_id), "granted": verdict.granted, "purpose": verdict.purpose}
         if doing.uses:
             facts["verdict"]["uses"] = sorted(doing.uses)
     line = Line(row.chain_id, act.name, facts | {"effect": effect}, occurred_at, doing.notes)
     container_id = doing.container_id if "place" in effect and act.name != "undo" else None
-    return _Decided(row, standing, effect, line, verdict, occurred_at, container_id)
+    return _Decided(row, standing, effect, line, verdict, occurred_at, container_id, doing.belongs)
 
 
 def _kind(act: Act, doing: Doing) -> Kind:

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from biobank.core.codes import spaced
 from biobank.core.db import AnyRow
+from biobank.core.times import AHEAD_AT_MOST
 from biobank.core.work import Work
 from biobank.custody import queries
 from biobank.custody.rules import ACTS, Place, UndoNotPossible
@@ -27,6 +28,8 @@ def effect_of_undo(work: Work, row: AnyRow) -> tuple[dict[str, Any], int]:
     # Without a named station only the person who did it is sure where the tube was in the hand.
     if body["station"] != work.station or (work.station is None and body["actor"] != work.who.id):
         _refuse(row, "its last entry was made at another station")
+    if work.now < last.recorded_at - AHEAD_AT_MOST:
+        _refuse(row, "the server's clock lies before its last entry, so nobody knows how long ago that was")
     if work.now > last.recorded_at + timedelta(minutes=minutes):
         _refuse(row, f"its last entry is older than {minutes} minutes")
     was = body["facts"]["was"]

@@ -17,6 +17,7 @@ from biobank.custody.models import HoldRow, Posting, Reservation
 from biobank.custody.models import Standing as StandingRow
 from biobank.custody.rules import Standing
 from biobank.custody.rules.standing import OWN
+from biobank.custody.service.doing import Belonging
 from biobank.ledger.rules import ChainMoved
 from biobank.places.models import Container
 
@@ -30,6 +31,12 @@ _MOVE = (
     update(StandingRow)
     .where(StandingRow.specimen_id == bindparam("this"), StandingRow.seq == bindparam("was"))
     .values({_TABLE.c[name]: bindparam(f"to_{name}") for name in _MOVED})
+    .execution_options(synchronize_session=False)
+)
+_BELONGS = (
+    update(StandingRow)
+    .where(StandingRow.specimen_id == bindparam("this"))
+    .values(participant_id=bindparam("participant"), enrolment_id=bindparam("enrolment"), study=bindparam("in_study"))
     .execution_options(synchronize_session=False)
 )
 _CLOSE_HOLD = (
@@ -53,6 +60,7 @@ class Change:
     seq: int
     effect: dict[str, Any]
     container_id: int | None
+    belongs: Belonging | None = None
 
 
 def columns_of(standing: Standing, seq: int, container_id: int | None) -> dict[str, Any]:
@@ -77,6 +85,10 @@ def write_changes(work: Work, changes: Sequence[Change]) -> None:
         moved = connection.execute(_MOVE, {"this": change.row.specimen_id, "was": change.row.seq, **values})
         if moved.rowcount != 1:
             raise ChainMoved(chain=spaced(change.row.code))
+        if change.belongs is not None:
+            owner = change.belongs
+            told = {"participant": owner.participant_id, "enrolment": owner.enrolment_id, "in_study": owner.study}
+            connection.execute(_BELONGS, {"this": change.row.specimen_id, **told})
         write_side_rows(work, change.row.specimen_id, change.seq, change.effect)
     lines = [
         line

@@ -8,6 +8,7 @@ from typing import Any
 from flask import render_template
 
 from biobank.core.work import Work
+from biobank.corrections import queries as corrections
 from biobank.desk import queries
 from biobank.desk.pages import words
 from biobank.desk.pages.blueprint import pages
@@ -35,6 +36,8 @@ def home(work: Work) -> str:
         view["intake"] = _intake(work)
     if identity.may(work, "read-requests"):
         view["todo"] += _requests_waiting(work)
+    if identity.may(work, "correct"):
+        view["todo"] += _corrections_waiting(work)
     return render_template("desk/home.html", today=work.today, **view)
 
 
@@ -88,6 +91,12 @@ def _requests_waiting(work: Work) -> list[dict[str, Any]]:
             about = {"code": one.code, "detail": one.title or one.study, "href": f"/requests/{one.code}", "action": _("Open")}
             rows.append({"count": one.open or one.asked, "what": what, **about})
     return rows
+
+
+def _corrections_waiting(work: Work) -> list[dict[str, Any]]:
+    count = corrections.waiting_count(work)
+    about = {"detail": _("look at both trees, then confirm or decline"), "href": "/corrections", "action": _("Show")}
+    return [{"count": count, "what": _("corrections that wait for a second person"), **about}] if count else []
 
 
 def _intake(work: Work) -> dict[str, Any]:

@@ -189,7 +189,7 @@ def _consent(work: Work, life: history.Life) -> list[dict[str, Any]]:
 def _why(now: Period | None) -> str:
     if now is None:
         return words.reason("no-decision")
-    return "" if now.granted else words.reason(now.reason or "", list(now.roles))
+    return words.reason(now.reason, list(now.roles)) if now.reason else ""
 
 
 def _can(work: Work, life: history.Life) -> dict[str, bool]:

@@ -62,6 +62,7 @@ def _words() -> dict[str, str]:
         "hold_no-consent": _("no consent yet"), "hold_discrepancy": _("something does not agree"),
         "hold_quarantine": _("damaged, leaked or rejected"),
         "hold_identity": _("identity in doubt"), "hold_withdrawn": _("consent withdrawn"),
+        "twice_done": _("Already done: this scan came twice and counts once."), "twice_refused": _("This scan came twice; the second was left out."),
         "kept_network": _("No network. This scan is kept here and sent by itself when the network is back; go on scanning."),
         "kept_server": _("The server did not answer. This scan is kept here and sent again by itself; go on scanning."),
         "kept_session": _("You are signed out. Sign in in another window; this scan is kept here and then sent."),

@@ -14,9 +14,10 @@ from biobank.consent import service as consent
 from biobank.core.errors import Refusal
 from biobank.core.vocabulary import terms
 from biobank.core.work import Work
+from biobank.corrections import service as correcting
 from biobank.custody import queries as custody
 from biobank.desk import queries
-from biobank.desk.pages import lineage, words
+from biobank.desk.pages import corrections, lineage, words
 from biobank.desk.pages.blueprint import pages
 from biobank.desk.queries import TubeRow
 from biobank.identity import queries as people
@@ -85,6 +86,33 @@ def earmark_specimen(work: Work, code: str) -> Page:
     return _after(work, code, lambda: bench.earmark(work, code, forms.text("sub_study")))
 
 
+@pages.post("/specimens/<code>/reassign", permission="correct")
+def propose_reassignment(work: Work, code: str) -> Page:
+    """Propose that the tube's whole tree changes places with another's, or is another child's."""
+
+    def doing() -> int:
+        if forms.text("participant"):
+            return correcting.propose_move(work, code, forms.text("participant"), forms.text("in_study"), forms.text("reason")).id
+        other = forms.needed("with", _("scan the drawn tube that it was mixed up with"))
+        return correcting.propose_swap(work, code, other, forms.text("reason")).id
+
+    return _waits(work, code, doing)
+
+
+@pages.post("/specimens/<code>/revival", permission="correct")
+def propose_return(work: Work, code: str) -> Page:
+    """Propose that a tube which has ended is here after all."""
+    return _waits(work, code, lambda: correcting.propose_revival(work, code, forms.text("reason"), forms.text("position") or None).id)
+
+
+def _waits(work: Work, code: str, doing: Callable[[], int]) -> Page:
+    try:
+        number = doing()
+    except Refusal as refusal:
+        return _page(work, code, present.put_back(work, refusal)), refusal.status
+    return redirect(f"/corrections/{number}", 303)
+
+
 @pages.post("/specimens/<code>/label", permission="print-labels")
 def print_label(work: Work, code: str) -> Page:
     """Print one label: the entry is written, then the sheet is opened."""
@@ -115,6 +143,7 @@ def _page(work: Work, code: str, refusal: dict[str, Any] | None = None) -> str:
         "earmarks": specimens.earmarks(work, [tube.id]).get(tube.id, []), "external": specimens.external_codes(work, [tube.id]).get(tube.id, []),
         "where": _where(work, tube), "first": queries.collected_amounts(work, [tube.id]).get(tube.id),
         "sub_studies": {sub.code: sub.title for sub in study.sub_studies}, "makes": _makes(work, tube), "hold_word": words.hold,
+        **corrections.beside(work, tube, tree),
         "can": _can(work, tube), "typed": flask.request.form if refusal else {},
     }
     return render_template("desk/specimen.html", refusal=refusal, **view)
@@ -129,7 +158,7 @@ def _entries(work: Work, tube: TubeRow) -> list[dict[str, Any]]:
     for entry in found:
         body = json.loads(entry.body)
         facts = body["facts"]
-        if entry.act in {"amend", "undo"}:
+        if entry.act in {"amend", "undo", "reassign"}:
             corrected[int(facts.get("entry") or facts.get("undoes") or 0)] = entry.seq
         effect = facts.get("effect", {})
         shown.append(
@@ -203,7 +232,7 @@ def _can(work: Work, tube: TubeRow) -> dict[str, bool]:
         "label": tube.status in {"expected", "in_custody"} and may("print-labels"), "take": here and released and may("handle"),
         "earmark": tube.status in {"expected", "in_custody"} and may("earmark"), "measure": here and may("handle"),
         "hold": tube.status != "gone" and may("hold"), "unhold": may("unhold"), "participant": identity.may(work, "read-participants", tube.study),
-        "preview": tube.status != "cancelled" and may("read-labels"),
+        "preview": tube.status != "cancelled" and may("read-labels"), "evidence": may("read-custody"),
     }
 
 

@@ -90,6 +90,7 @@ def reason(code: str, roles: list[str] | None = None) -> str:
         "signatory-missing": _("a signature is missing"), "age-gate": _("the child must consent too"),
         "form-version-too-old": _("signed on an outdated form"),
         "not-offered": _("not part of this study"), "study-closed-before": _("the study was closed"),
+        "stopped": _("what is kept stays; nothing new is collected"),
     }
     text = words.get(code, code)
     # That the child must consent says already whose word is missing.
@@ -119,7 +120,7 @@ def act(name: str) -> str:
         "check-out": _("Check out"), "return": _("Return"), "undo": _("Undo"), "thaw": _("Thaw"), "measure": _("Measure"), "spill": _("Spill"),
         "lose": _("Lose"), "find": _("Find"), "dispose": _("Dispose"), "hold": _("Hold"), "unhold": _("Unhold"), "amend": _("Amend"),
         "earmark": _("Earmark"), "reserve": _("Reserve"), "unreserve": _("Set free"), "pick": _("Pick"), "unpick": _("Put back"),
-        "deliver": _("Deliver"), "consent-hold": _("Hold by consent"), "consent-unhold": _("Free by consent"),
+        "deliver": _("Deliver"), "consent-hold": _("Hold by consent"), "consent-unhold": _("Free by consent"), "reassign": _("Reassign"),
     }.get(name, name)
 
 
@@ -177,13 +178,34 @@ def _children(work: Work, facts: Mapping[str, Any], unit: str) -> str:
 
 def _amend(work: Work, facts: Mapping[str, Any], unit: str) -> Markup:
     old, new = facts.get("old"), facts.get("new")
+    if facts.get("field") == "status":
+        old, new = standing(str(old)), _("in custody again")
     if facts.get("field") == "amount":
         old, new = str(Quantity(int(old or 0), unit)), str(Quantity(int(new or 0), unit))
-    names = {"amount": _("amount"), "material": _("material"), "container_type": _("tube type"), "purpose": _("purpose")}
+    names = {
+        "amount": _("amount"), "material": _("material"), "container_type": _("tube type"), "purpose": _("purpose"), "status": _("ended wrongly"),
+    }
     field = names.get(str(facts.get("field")), "")
     return Markup('{} <a href="#entry-{}">{}</a>, {}: <del>{}</del> <ins>{}</ins>').format(
         _("entry"), facts.get("entry", ""), facts.get("entry", ""), field, old, new
     )
+
+
+def _reassign(work: Work, facts: Mapping[str, Any], unit: str) -> Markup:
+    was, now = facts.get("was", {}), facts.get("now", {})
+    said = Markup('{} <a href="#entry-{}">{}</a>, {}: <del>{}</del> <ins>{}</ins>').format(
+        _("entry"), facts.get("entry", ""), facts.get("entry", ""), _("participant"), _whose(was, now), _whose(now, was)
+    )
+    if facts.get("with"):
+        said += Markup("; {} {}").format(_("swapped with"), present.code(str(facts["with"])))
+    number = facts.get("correction")
+    return said + (Markup('; <a href="/corrections/{}">{}</a>').format(number, _("by two people")) if number else Markup(""))
+
+
+def _whose(one: Mapping[str, Any], other: Mapping[str, Any]) -> Markup:
+    """A child's code, with the study where that differs, too."""
+    study = f", {one.get('study')}" if one.get("study") != other.get("study") else ""
+    return Markup("{}{}").format(present.code(str(one.get("participant", ""))), study)
 
 
 def _promise(work: Work, facts: Mapping[str, Any], unit: str) -> Markup | str:
@@ -214,6 +236,7 @@ _WRITERS: dict[str, Any] = {
     "earmark": lambda work, facts, unit: _("for %(sub_study)s", sub_study=facts.get("sub_study", "")),
     "label": lambda work, facts, unit: str(facts.get("design") or ""),
     "amend": _amend,
+    "reassign": _reassign,
     "reserve": _promise,
     "unreserve": _promise,
     "pick": _promise,

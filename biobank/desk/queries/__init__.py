@@ -11,6 +11,7 @@ from biobank.desk.queries.tubes import (
     held_tubes,
     processing_of,
     taken_by_entries,
+    tubes_by_id,
     tubes_of,
 )
 from biobank.desk.queries.waiting import Waiting, as_day, intake_by_day, out_of_slot, waiting
@@ -18,5 +19,5 @@ from biobank.desk.queries.waiting import Waiting, as_day, intake_by_day, out_of_
 __all__ = [
     "CollectionRow", "TubeCounts", "TubeRow", "Waiting", "as_day", "births_of", "by_subject_number", "collected_amounts", "collection",
     "collections_between", "collections_of", "family_tree", "find_tube", "held_tubes", "intake_by_day", "out_of_slot", "overdue", "overdue_count",
-    "planned_tubes", "processing_of", "taken_by_entries", "tube_counts", "tubes_of", "waiting", "what_is_left",
+    "planned_tubes", "processing_of", "taken_by_entries", "tube_counts", "tubes_by_id", "tubes_of", "waiting", "what_is_left",
 ]

@@ -127,6 +127,11 @@ def tubes_of(work: Work, *where: ColumnElement[bool], limit: int | None = None) 
     return list(found.values())
 
 
+def tubes_by_id(work: Work, ids: Iterable[int]) -> dict[int, TubeRow]:
+    """These tubes as far as the actor may see them, by id."""
+    return {row.id: row for row in tubes_of(work, seen_tubes(work), Specimen.id.in_(sorted(set(ids))))}
+
+
 def held_tubes(work: Work, limit: int) -> list[TubeRow]:
     """Tubes on hold that are here, expected or with a recipient."""
     return tubes_of(work, Standing.open_holds > 0, Standing.status.in_(("in_custody", "with_recipient", "expected")), limit=limit)

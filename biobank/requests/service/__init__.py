@@ -3,6 +3,7 @@
 from biobank.requests.service.allocating import Allocated, allocate, unreserve
 from biobank.requests.service.moving import NewItem, NewRequest, check_etag, create, etag, steps_for, transition
 from biobank.requests.service.picking import deliver, pick, unpick
+from biobank.requests.service.verification import check_requests
 
 __all__ = [
     "Allocated",
@@ -10,6 +11,7 @@ __all__ = [
     "NewRequest",
     "allocate",
     "check_etag",
+    "check_requests",
     "create",
     "deliver",
     "etag",

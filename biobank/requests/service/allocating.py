@@ -11,7 +11,7 @@ from biobank.availability import queries as availability
 from biobank.availability.rules import Criteria
 from biobank.availability.rules import reason as words
 from biobank.core.codes import resolve, spaced
-from biobank.core.errors import Conflict, fault
+from biobank.core.errors import Conflict, Overtaken, fault
 from biobank.core.work import Work
 from biobank.custody.service import Doing, Recorded, record
 from biobank.identity.service import require
@@ -136,12 +136,20 @@ def _apply(
         try:
             # A savepoint: when others were faster, the half-done reservations go, and the plan is made anew.
             with work.session.begin_nested():
-                return plan, record(work, _doings(work, request, item, plan, reason))
+                written = record(work, _doings(work, request, item, plan, reason))
+                _check_study(request, written)
+                return plan, written
         except Conflict as met:
             if codes:
                 raise
             last = met
     raise PlanOvertaken(times=TRIES, last=last.detail if last else "")
+
+
+def _check_study(request: Request, written: Sequence[Recorded]) -> None:
+    """The plan was made before the tubes were locked; one that turned out to be another study's meanwhile is no longer what was chosen."""
+    if any(done.row.study != request.study for done in written):
+        raise Overtaken
 
 
 def _doings(work: Work, request: Request, item: RequestItem, plan: Plan, reason: str | None) -> list[Doing]:

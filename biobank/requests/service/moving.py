@@ -178,7 +178,7 @@ def _check_person(work: Work, request: Request, row: Step) -> None:
 
 
 def _check_tubes(work: Work, request: Request, row: Step) -> None:
-    if row.to not in {State.RESERVED, State.DELIVERED}:
+    if row.to not in {State.RESERVED, State.DELIVERED, State.CLOSED}:
         return
     tubes = queries.tubes(work, request, [item.line for item in queries.items(work, request)])
     open_ = [spaced(tube.code) for tube in tubes if tube.open]
@@ -189,6 +189,10 @@ def _check_tubes(work: Work, request: Request, row: Step) -> None:
         why, right = f"still waiting: {', '.join(open_)}", "Hand them over by scan, or set them free"
     elif row.to is State.DELIVERED and not any(tube.stage == "delivered" for tube in tubes):
         why, right = "no tube was handed over", "Pick and deliver tubes by scan, or cancel the request"
+    doubted = [spaced(tube.code) for tube in tubes if tube.identity == "in-doubt"]
+    if row.to is State.CLOSED and doubted:
+        why = f"whose it is was wrong when it was handed over, and is in doubt: {', '.join(doubted)}"
+        right = "Tell the recipient, and free the identity hold once that is settled"
     if why:
         raise TubesOpen(request=spaced(request.code), to=row.to.value, why=why, right=right)
 

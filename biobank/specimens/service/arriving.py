@@ -7,7 +7,7 @@ from datetime import datetime
 
 from biobank.core import codes
 from biobank.core.errors import Fault, FieldsWrong
-from biobank.core.times import not_ahead
+from biobank.core.times import not_ahead, stamp
 from biobank.core.units import Quantity
 from biobank.core.vocabulary import Term, term
 from biobank.core.work import Work
@@ -53,7 +53,9 @@ def register_arrival(work: Work, new: NewArrival) -> tuple[Specimen, Recorded]:
         _check_external(work, *new.external)
     collection, tube = _write(work, new, enrolment, material, drawn_at)
     participant = subjects.participant(work, enrolment.participant_id)
-    facts = identity_facts(tube, participant.code, enrolment.study, collection) | {"external_code": list(new.external) if new.external else None}
+    facts = identity_facts(tube, participant.code, enrolment.study, collection) | {
+        "external_code": list(new.external) if new.external else None, "drawn_at": stamp(drawn_at),
+    }
     birth = Birth(
         specimen_id=tube.id, code=tube.code, participant_id=enrolment.participant_id, enrolment_id=enrolment.id, study=enrolment.study, facts=facts,
         unit=material.facts["unit"], residual=new.purpose == Purpose.RESIDUAL, responsible=enrolment.organisation,

@@ -56,6 +56,7 @@ def aliquot(work: Work, code: str, new: NewAliquots) -> tuple[Recorded, list[Spe
     term(work, "container_type", new.container_type, "/container_type")
     facts = {"count": new.count}
     taken = record(work, [Doing(parent.id, "aliquot", facts, amount=new.amount, measured=new.measured, occurred_at=new.occurred_at)])[0]
+    _read_again(work, parent)
     material = term(work, "material", parent.material, "/material")
     made = _make(work, taken, parent, SpecimenKind.ALIQUOT, material, new.count, new.container_type)
     _bear(work, taken, parent, made, material, new.amount.amount, "aliquoted", lot_id=taken.row.lot_id, occurred_at=new.occurred_at)
@@ -76,6 +77,7 @@ def derive(work: Work, code: str, new: NewDerivatives) -> tuple[Recorded, list[S
         raise FieldsWrong([Fault("/volume/unit", f"{new.material} is measured in {material.facts['unit']}", new.amount.unit)])
     facts = {"material": new.material, "count": new.count, "processing": dict(new.processing)}
     taken = record(work, [Doing(parent.id, "derive", facts, amount=new.used, occurred_at=new.occurred_at)])[0]
+    _read_again(work, parent)
     made = _make(work, taken, parent, SpecimenKind.DERIVATIVE, material, new.count, new.container_type)
     _bear(work, taken, parent, made, material, new.amount.amount if new.amount else None, "yield", lot_id=None, occurred_at=new.occurred_at)
     if new.processing:
@@ -88,6 +90,11 @@ def derive(work: Work, code: str, new: NewDerivatives) -> tuple[Recorded, list[S
         )
         work.session.flush()
     return taken, made
+
+
+def _read_again(work: Work, parent: Specimen) -> None:
+    # Before its lock the tube may have been of a draw that it has left since: its children are of the draw it is of now.
+    work.session.refresh(parent, ["collection_id"])
 
 
 def _check_count(count: int) -> None:

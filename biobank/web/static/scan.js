@@ -2,7 +2,7 @@
 import { listen, tidy } from "./scan/keys.js";
 import { Queue, ask } from "./scan/queue.js";
 import { play } from "./scan/sound.js";
-import { put, put_tape, fill, spaced } from "./scan/show.js";
+import { add_note, put, put_tape, fill, spaced } from "./scan/show.js";
 
 const station = document.querySelector(".station");
 const words = JSON.parse(station.dataset.words);
@@ -10,7 +10,9 @@ const modes = JSON.parse(station.dataset.modes);
 const kinds = JSON.parse(station.dataset.verdicts);
 const el = (id) => document.getElementById(id);
 const select = el("mode");
-const state = { mode: select.value, before: null, box: null, list: null, position: null };
+const state = { mode: select.value, before: null, box: null, list: null, position: null, last: null };
+// A trigger that is held too long reads the same label twice; a hand that means it again is slower.
+const TWICE_WITHIN = 1500;
 const asPosition = /^[A-Z]{1,2}[0-9]{1,2}$/;
 
 const queue = new Queue(one, (waiting, reason) => {
@@ -26,6 +28,12 @@ const queue = new Queue(one, (waiting, reason) => {
 }, (job) => say(job, "stop", words.stop, null, words.gave_up));
 
 // ---- modes -------------------------------------------------------------------------------------------------------------
+/** The mode as a person chose it: the same tube may be meant again. */
+function choose(mode) {
+  state.last = null;
+  change(mode);
+}
+
 function change(mode, quietly = false) {
   if (!modes.some((m) => m.act === mode)) return;
   if (mode !== state.mode) state.before = state.mode;
@@ -68,11 +76,25 @@ const soft = (text) => node("span", "soft", text);
 function scanned(text) {
   const short = tidy(text);
   const named = modes.find((m) => m.act.replace("-", "").toUpperCase() === short);
-  if (named) { change(named.act); return; }
-  queue.add({ text, short, mode: state.mode, facts: facts() });
+  if (named) { choose(named.act); return; }
+  if (twice(short)) return;
+  state.last = queue.add({ text, short, mode: state.mode, facts: facts() });
+  state.last.triggered = performance.now();
   // What was wrong with one tube is not said of the next.
   el("x-condition").selectedIndex = 0;
 }
+
+/** Whether this is the scan before it once more, by a double trigger: it is left out, and that is told beside the answer to the first. */
+function twice(short) {
+  const first = state.last;
+  if (first?.short !== short || performance.now() - first.triggered > TWICE_WITHIN) return false;
+  first.triggered = performance.now();
+  first.twice = true;
+  if (first.said) add_note(el("verdict"), note(first));
+  return true;
+}
+
+const note = (job) => (job.said === "done" || job.said === "held" ? words.twice_done : words.twice_refused);
 
 function facts() {
   const given = {};
@@ -193,6 +215,8 @@ async function refresh() {
 // ---- what is seen and heard --------------------------------------------------------------------------------------------
 function say(job, kind, word, place, why, counted = true) {
   verdict(kind, word, job.short, place, why);
+  job.said = kind;
+  if (job.twice) add_note(el("verdict"), note(job));
   // Answered, and tried again because what came after it met no network: told once.
   if (job.told) return;
   job.told = true;
@@ -220,12 +244,12 @@ function remember() {
 // ---- start -------------------------------------------------------------------------------------------------------------
 el("station").value = localStorage.getItem("station") ?? "";
 el("station").addEventListener("change", () => localStorage.setItem("station", el("station").value.trim()));
-select.addEventListener("change", () => { change(select.value); el("scan").focus(); });
+select.addEventListener("change", () => { choose(select.value); el("scan").focus(); });
 document.addEventListener("keydown", (event) => {
   const mode = modes.find((m) => m.key === event.key);
   if (!mode || event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  change(mode.act);
+  choose(mode.act);
   el("scan").focus();
 }, true);
 remember();

@@ -29,10 +29,13 @@ export class Queue {
     window.addEventListener("beforeunload", (event) => { if (this.jobs.length) event.preventDefault(); });
   }
 
+  /** Put a scan at the end; the job as it is kept. */
   add(job) {
-    this.jobs.push({ ...job, key: crypto.randomUUID(), at: new Date() });
+    const kept = { ...job, key: crypto.randomUUID(), at: new Date() };
+    this.jobs.push(kept);
     this.changed(this.jobs.length, null);
     if (!this.running) this.run();
+    return kept;
   }
 
   async run() {

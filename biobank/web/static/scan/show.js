@@ -50,6 +50,12 @@ export function put(block, kind, glyph, word, code, place, why) {
   );
 }
 
+/** One more line below the verdict, in place of an earlier one. */
+export function add_note(block, text) {
+  block.querySelector(".verdict-note")?.remove();
+  block.append(element("p", "verdict-note", text));
+}
+
 /** The last ten scans, newest first. */
 export function put_tape(list, scans, words) {
   list.replaceChildren(...scans.map((scan) => {

@@ -1,20 +1,15 @@
-"""Appending to chains, and verifying them."""
+"""Appending to chains."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
-from biobank.core.db import AnyRow
-from biobank.core.times import stamp
 from biobank.core.work import Work
-from biobank.ledger import queries
 from biobank.ledger.models import Chain, Entry, Note
-from biobank.ledger.rules import GENESIS, ChainMoved, Finding, Head, Line, Written, compose, digest, note_hash
+from biobank.ledger.rules import GENESIS, ChainMoved, Head, Line, Written, compose, digest, note_hash
 
 _LOCK = (
     select(Chain.id, Chain.kind, Chain.ref, Chain.last_seq, Chain.last_hash, Chain.last_at)
@@ -30,10 +25,6 @@ _MOVE = (
 )
 _INSERT = insert(Entry.__table__)  # type: ignore[arg-type]
 _OPEN = insert(Chain).returning(Chain.id, sort_by_parameter_order=True)
-
-# A further check of verification, handed in by whoever knows what the chains are about: given the bodies of a batch of chains.
-Check = Callable[[Work, Mapping[str, Sequence[dict[str, Any]]]], Iterator[Finding]]
-Progress = Callable[[int], None]
 
 
 def open_chain(work: Work, kind: str, ref: str) -> int:
@@ -98,61 +89,3 @@ def _write(
         )
         if moved.rowcount != 1:
             raise ChainMoved(chain=head.name)
-
-
-def verify(work: Work, checks: Sequence[Check] = (), progress: Progress = lambda entries: None) -> Iterator[Finding]:
-    """Recompute every hash and link, compare the searching columns, assert the triggers, then run the further checks per batch.
-
-    Constant memory; `progress` is told how many entries were read. Yields a Finding for every fault.
-    """
-    for name in queries.missing_triggers(work):
-        yield Finding("-", None, "trigger", f"the trigger {name} that forbids changing entries is missing or not enabled")
-    for chains, rows in queries.chains_with_entries(work):
-        bodies: dict[str, list[dict[str, Any]]] = {}
-        for chain in chains:
-            name = f"{chain.kind}/{chain.ref}"
-            bodies[name] = []
-            yield from _verify_chain(name, chain, rows[chain.id], bodies[name])
-        progress(sum(len(found) for found in rows.values()))
-        for check in checks:
-            yield from check(work, bodies)
-
-
-def _verify_chain(name: str, chain: AnyRow, rows: Sequence[AnyRow], bodies: list[dict[str, Any]]) -> Iterator[Finding]:
-    previous, seq = GENESIS, 0
-    for row in rows:
-        seq += 1
-        if row.seq != seq:
-            yield Finding(name, seq, "seq", f"entry {seq} is missing; the next one found is {row.seq}")
-            seq = row.seq
-        body = bytes(row.body)
-        if digest(body) != row.hash:
-            yield Finding(name, seq, "hash", "the body does not give this hash: body or hash was changed")
-        if row.previous != previous:
-            yield Finding(name, seq, "previous", "does not name the hash of the entry before")
-        try:
-            read = json.loads(body)
-        except ValueError:
-            yield Finding(name, seq, "body", "cannot be read")
-            continue
-        yield from _compare_columns(name, seq, row, read)
-        bodies.append(read)
-        previous = row.hash
-    if chain.last_seq != seq:
-        yield Finding(name, None, "last_seq", f"the chain says {chain.last_seq} entries, {seq} are there")
-    if chain.last_hash != previous:
-        yield Finding(name, None, "last_hash", "the chain's head is not the hash of its last entry")
-
-
-def _compare_columns(name: str, seq: int, row: AnyRow, body: Mapping[str, Any]) -> Iterator[Finding]:
-    columns = {
-        "chain": name, "seq": row.seq, "act": row.act, "actor": row.actor_id, "previous": row.previous,
-        "occurred_at": _utc(row.occurred_at), "recorded_at": _utc(row.recorded_at),
-    }
-    for key, value in columns.items():
-        if body.get(key) != value:
-            yield Finding(name, seq, key, f"the column says {value!r}, the hashed body {body.get(key)!r}")
-
-
-def _utc(at: datetime) -> str:
-    return stamp(at if at.tzinfo else at.replace(tzinfo=UTC))
