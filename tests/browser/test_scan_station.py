@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Browser, Locator, expect
@@ -32,7 +33,7 @@ MODES = {
 @pytest.fixture(scope="module")
 def stock(server: Server) -> Stock:
     """Tubes in custody without a place, tubes that are expected, and empty boxes."""
-    return lay_in(server, first=1, children=4, each=24, draws=2, boxes=8)
+    return lay_in(server, first=1, children=4, each=24, draws=2, boxes=10)
 
 
 @contextmanager
@@ -262,6 +263,53 @@ def test_undo_is_a_scan(bench: Screen, server: Server, stock: Stock) -> None:
     bench.verdict("Undone", spaced(tube))
     assert chosen(bench) == "Store"
     assert places(server, [tube]) == [None]
+
+
+def test_a_double_trigger_counts_once(station: Screen, server: Server, stock: Stock, request: pytest.FixtureRequest) -> None:
+    """The scanner reads the same label twice within a moment: done once, and said so. A hand that means it again is slower, or changes the mode."""
+    number = 0 if "desk" in request.node.name else 1
+    page, box, tube, missing = station.page, stock.boxes[8 + number], stock.tubes[72 + number], stock.expected[-3 - number]
+    # The page's clock stands still but where it is told to go on: a slow machine makes no slow hand.
+    page.clock.install()
+    page.reload()
+    station.at_the_station()
+    page.clock.pause_at(datetime.fromtimestamp(page.evaluate("Date.now()") / 1000 + 1, UTC))
+    page.keyboard.press("F5")
+    station.scan(box)
+    station.scan(tube)
+    station.scan(tube)
+    station.verdict("Stored", spaced(tube), "A1", "Already done")
+    expect(page.get_by_text("2 done, 0 refused")).to_be_visible()
+    page.clock.run_for(1_400)
+    station.scan(tube, "Tab")
+    station.verdict("Stored", "A1", "Already done")
+    assert stored(server, [tube]) == {tube: 1}
+    # The mode goes back by itself after an undo: the second reading must not store the tube again.
+    page.keyboard.press("F12")
+    station.scan(tube)
+    station.verdict("Undone", spaced(tube))
+    assert chosen(station) == "Store"
+    station.scan(tube)
+    station.verdict("Undone", spaced(tube), "Already done")
+    assert (places(server, [tube]), stored(server, [tube])) == ([None], {tube: 1})
+    page.clock.run_for(1_600)
+    station.scan(tube)
+    station.verdict("Stored", spaced(tube))
+    expect(page.get_by_text("Already done")).to_have_count(0)
+    page.keyboard.press("F7")
+    station.scan(tube)
+    station.verdict("Checked out", spaced(tube))
+    page.keyboard.press("F8")
+    station.scan(tube)
+    station.verdict("Returned", spaced(tube))
+    page.keyboard.press("F7")
+    station.scan(missing)
+    station.scan(missing)
+    station.verdict("Stop", spaced(missing), "left out")
+    expect(page.get_by_text("6 done, 1 refused")).to_be_visible()
+    assert [line.split()[2] for line in tape(station)][:3] == ["Stop", "Returned", "Checked"]
+    page.clock.resume()
+    assert shoot(page, "scan-twice") == []
 
 
 def test_only_what_one_may_do_is_offered(browser: Browser, server: Server) -> None:

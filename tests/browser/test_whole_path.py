@@ -177,6 +177,8 @@ def store(screen: Screen, box: str, children: list[str], other: str) -> None:
     screen.scan("A1")
     screen.scan(other)
     screen.verdict("Not here", spaced(other), spaced(children[0]), "A5")
+    # Whoever reads that and means it is slower than a trigger that is held too long.
+    page.wait_for_timeout(1600)
     screen.scan(other)
     screen.verdict("Stored", spaced(other), "A5")
     page.get_by_role("link", name="Leave station").click()

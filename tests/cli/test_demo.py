@@ -161,7 +161,7 @@ def test_one_password_opens_every_account_and_is_kept_private(told: Told) -> Non
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     logins = [line.split()[0] for line in file.read_text("utf-8").splitlines()[2:]]
     assert logins == [
-        "admin", "technician", "manager", "consent", "diagnostics", "researcher", "laboratory", "reviewer", "asparaginase", "cns", "data",
+        "admin", "technician", "manager", "deputy", "consent", "diagnostics", "researcher", "laboratory", "reviewer", "asparaginase", "cns", "data",
         "auditor", "elsewhere",
     ]
     password = told.password()

@@ -12,6 +12,7 @@ from sqlalchemy import event
 
 from biobank.core.units import Quantity
 from biobank.core.work import Units, Work
+from biobank.corrections.service import propose_swap
 from biobank.identity import queries as people
 from biobank.places.service import NewContainer, add_container
 from biobank.requests import service as requests
@@ -75,11 +76,13 @@ def fill(work: Work, as_: Callable[[str], Work], children: int, each: int, first
         requests.transition(as_("reviewer"), asked.code, "approved", None)
         requests.allocate(as_("manager"), asked.code, 1, None, "agreed")
         request_codes.append(asked.code)
+    mixed_up = propose_swap(work, primary, draw(work, child(work, 900 + first)), "the other way round").id
     return [
+        "/corrections", f"/corrections/{mixed_up}",
         "/", "/scan", "/held", "/participants", "/participants/new", f"/participants/{participant}", "/collections",
         f"/collections/{planned.code}", f"/specimens/{tubes[-2]}", f"/specimens/{primary}", "/storage", f"/storage/{freezer}",
         f"/storage/{box}", "/availability", f"/availability?study={STUDY}&item=BM:DX:marrow", "/requests", "/requests/new",
-        f"/requests/new?study={STUDY}", f"/requests/{request_codes[-1]}", "/studies", f"/studies/{STUDY}",
+        f"/requests/new?study={STUDY}", f"/requests/{request_codes[-1]}", "/studies", f"/studies/{STUDY}", "/audit",
         f"/scan/what/{tubes[0]}", f"/scan/what/{box}",
     ]
 

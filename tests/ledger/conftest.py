@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -13,6 +13,8 @@ from biobank.core.work import Units
 from biobank.ledger import service as ledger
 from biobank.ledger.rules import Finding
 from tests.availability import stock
+from tests.conftest import ENGINES
+from tests.ledger.small import Forger, Small, make
 
 
 @dataclass
@@ -79,3 +81,33 @@ def refuses(evidence: Evidence) -> Callable[[str], None]:
             evidence.run(statement)
 
     return check
+
+
+@pytest.fixture(scope="session")
+def smalls(new_database: Callable[[str, str], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Small]]:
+    """Each engine's small ledger, made once."""
+    made: dict[str, Small] = {}
+
+    def get(engine: str) -> Small:
+        if engine not in made:
+            made[engine] = make(new_database(engine, "small"), tmp_path_factory.mktemp("site"))
+        return made[engine]
+
+    yield get
+    for one in made.values():
+        one.engine.dispose()
+
+
+@pytest.fixture(params=ENGINES)
+def small(request: pytest.FixtureRequest, smalls: Callable[[str], Small]) -> Small:
+    """A small real ledger that every test finds as it was."""
+    return smalls(request.param)
+
+
+@pytest.fixture
+def forger(small: Small) -> Iterator[Forger]:
+    """Somebody with every right on its database."""
+    with small.engine.execution_options(writes=True).connect() as connection:
+        outer = connection.begin()
+        yield Forger(small, connection)
+        outer.rollback()

@@ -17,9 +17,11 @@ from biobank.consent.service import NewDecision, decide
 from biobank.core.clock import SetClock
 from biobank.core.errors import Refusal
 from biobank.core.units import Quantity
-from biobank.core.work import Work
+from biobank.core.work import Actor, Grant, Work
+from biobank.corrections.service import confirm, decline
 from biobank.custody.service import Doing, record
 from biobank.identity import queries as people
+from biobank.identity import service as identity
 from biobank.places.service import NewContainer, add_container
 from biobank.settings import Settings
 from biobank.specimens import queries as specimens
@@ -61,6 +63,8 @@ SOUGHT: dict[str, Callable[[Tube], bool]] = {
     "extra": lambda tube: _here(tube) and not tube.residual,
     "expected": lambda tube: tube.status == "expected",
     "delivered": lambda tube: tube.status == "with_recipient",
+    "ended": lambda tube: tube.status in {"gone", "cancelled"},
+    "drawn": lambda tube: tube.parent is None and _here(tube),
 }
 
 
@@ -77,6 +81,7 @@ class Bench:
         self.folded: dict[str, list[Folded]] = {}
         self.box = ""
         self.focus = 0
+        self.deputy: Actor | None = None
         with self.units.read() as work:
             self.actor = people.actor_by_login(work, "manager")
 
@@ -185,8 +190,25 @@ class Bench:
             position=position,
         )
 
+    def by_two(self, why_not: set[str], propose: Callable[[Work], Any], then: str) -> bool:
+        """A correction that the manager proposes and somebody answers; whether it was done."""
+        number = self.attempt(why_not, lambda work: propose(work).id)
+        if number is None:
+            return False
+        if then == "same":
+            self.attempt({"second-person-needed"}, lambda work: confirm(work, number))
+        with self.units.write(self.deputy) as work:
+            if then == "second":
+                confirm(work, number)
+            else:
+                decline(work, number)
+        return then == "second"
+
     def open_biobank(self) -> None:
         """Three children: one with every consent, one who turns twelve in ten days, one whose family has not decided; tubes of each."""
+        with self.units.write(self.actor) as work:
+            person = identity.add_person(work, "deputy", "Deputy", "a long enough password", "maxima", [Grant("manager")])
+            self.deputy = people.actor_by_login(work, person.login)
         with self.units.write(self.actor) as work:
             self.box = add_container(work, NewContainer("box", "Box", 3, 3)).code
             for number, born in enumerate((date(2019, 5, 4), NOW.date().replace(year=2014) + timedelta(days=10), date(2024, 2, 29))):
@@ -241,7 +263,15 @@ class Bench:
             assert facts["verdict"]["granted"] or (after.holds or after.status == "expected")
         if act in told.ARRIVALS and not facts["verdict"]["granted"] and facts.get("condition") != "missing":
             assert "no-consent" in after.holds
-        if before.status == "gone":
+        two_people = act == "reassign" or facts.get("field") == "status"
+        if two_people:
+            assert facts["proposed_by"] not in {None, body["actor"]}
+            here = after.status in {"in_custody", "with_recipient"}
+            assert facts["verdict"]["granted"] or not here or after.holds.keys() & {"no-consent", "withdrawn"}
+            assert not after.promises
+        if before.status == "gone" and facts.get("field") == "status":
+            assert after.status == "in_custody"
+        elif before.status == "gone":
             assert act in told.AFTER_THE_END and after.status == "gone" and after.remaining == before.remaining
         if act == "register" and facts["parents"]:
             parent, at = facts["made_by"]["chain"].removeprefix("specimen/"), facts["made_by"]["seq"]
@@ -252,12 +282,16 @@ class Bench:
 
     def _compare_standings(self) -> None:
         columns = (
+            "o.code AS child, "
             "s.specimen_id, s.code, s.seq, s.status, s.reason, s.custodian, s.responsible, s.residual, s.released_on, s.unit, s.remaining, "
             's.reserved, s.certainty, s.thaws, k.code AS box, s."row", s."column", s.placed_at, s.is_out, s.last_seen_at, '
             "s.open_holds, s.open_reservations"
         )
         rows = self.connection.execute(
-            text(f"SELECT {columns} FROM standing s LEFT JOIN container k ON k.id = s.container_id WHERE s.chain_id > :first"),
+            text(
+                f"SELECT {columns} FROM standing s JOIN participant o ON o.id = s.participant_id"
+                " LEFT JOIN container k ON k.id = s.container_id WHERE s.chain_id > :first"
+            ),
             {"first": self.first_chain},
         ).all()
         holds = self._side("SELECT specimen_id, kind FROM hold WHERE closed_seq IS NULL")
@@ -269,6 +303,7 @@ class Bench:
             told_now = Folded(
                 row.status, row.reason, row.custodian, row.responsible, bool(row.residual), str(row.released_on) if row.released_on else None,
                 row.unit, row.remaining, row.certainty, row.thaws, place, stamp(row.placed_at), bool(row.is_out), stamp(row.last_seen_at),
+                child=row.child,
             )
             assert row.seq == len(self.folded[row.code]) - 1
             refolded = self.folded[row.code][-1]
@@ -276,6 +311,7 @@ class Bench:
             assert {kind for (kind,) in held} == set(refolded.holds) and len(held) == row.open_holds
             assert {which: (amount, stage) for which, amount, stage in promised} == refolded.promises and len(promised) == row.open_reservations
             self._compare(self.oracle.tubes[row.code], refolded, row.reserved)
+            assert row.child == self.oracle.tubes[row.code].child
 
     def _side(self, query: str) -> dict[int, list[tuple[Any, ...]]]:
         found: dict[int, list[tuple[Any, ...]]] = {}

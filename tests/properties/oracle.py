@@ -17,9 +17,11 @@ UNDO = timedelta(minutes=10)
 REPORTS = {"collect", "receive", "store", "move", "return", "thaw", "measure", "spill", "lose", "find", "dispose"}
 PRESERVES = {"expect", "label", "aliquot", "derive", "check-out"}
 USES = {"earmark", "reserve", "pick", "deliver"}
-ADMIN = {"register", "cancel", "miss", "release", "hold", "unhold", "unreserve", "unpick", "amend", "undo", "consent-hold", "consent-unhold"}
+ADMIN = {
+    "register", "cancel", "miss", "release", "hold", "unhold", "unreserve", "unpick", "amend", "undo", "consent-hold", "consent-unhold", "reassign",
+}
 ARRIVALS = {"receive", "return"}
-AFTER_THE_END = REPORTS | {"hold", "unhold", "amend", "undo", "consent-hold", "consent-unhold"}
+AFTER_THE_END = REPORTS | {"hold", "unhold", "amend", "undo", "consent-hold", "consent-unhold", "reassign"}
 
 EVERYWHERE = {"expected", "cancelled", "in_custody", "with_recipient", "gone"}
 FITS = {
@@ -110,6 +112,9 @@ class Tube:
     promise: tuple[str, int, str] | None = None
     asked: tuple[str, frozenset[str]] = ("", frozenset())
     earmarks: set[str] = field(default_factory=set)
+    parent: str | None = None
+    # what it held when it ended
+    away: int = 0
     # last entry: act, station, when, and where the tube was before (None where it moved nothing)
     last: tuple[str, str, datetime, tuple[str, int, int] | None, bool, bool] | None = None
 
@@ -343,7 +348,46 @@ class Oracle:
         tube.remaining = max(tube.remaining - facts["amount"], 0)
         tube.drop_promise(tube.remaining)
 
+    # corrections by two people
+
+    def why_not_swap(self, one: Tube, other: Tube) -> set[str]:
+        """Only whole trees of two children change places."""
+        if one.parent or other.parent:
+            return {"not-a-primary"}
+        return {"same-child"} if one.child == other.child else set()
+
+    def tree(self, primary: Tube) -> list[Tube]:
+        """A drawn tube and all that was made from it."""
+        codes = {primary.code}
+        for tube in self.tubes.values():
+            if tube.parent in codes:
+                codes.add(tube.code)
+        return [self.tubes[code] for code in codes]
+
+    def swapped(self, one: Tube, other: Tube) -> None:
+        """Each tree is the other's child's: its consent counts, nothing is promised, and what a recipient has is in doubt."""
+        for trees, child in ((self.tree(one), other.child), (self.tree(other), one.child)):
+            for tube in trees:
+                tube.child, tube.promise, tube.last = child, None, None
+                self._judged_anew(tube)
+                if tube.status == "with_recipient":
+                    tube.holds.setdefault("identity", self.today)
+
+    def revived(self, tube: Tube) -> None:
+        """Here after all, out of any slot, with what it held; kept only with its child's consent."""
+        tube.status, tube.remaining, tube.out, tube.placed_at, tube.last = "in_custody", tube.away, True, self.now, None
+        self._judged_anew(tube)
+
+    def _judged_anew(self, tube: Tube) -> None:
+        reasons = self.keeping(tube.child, tube.residual)
+        wanted = None if not reasons else "withdrawn" if "withdrawn" in reasons else "no-consent"
+        for kind in {"no-consent", "withdrawn"} - {wanted}:
+            tube.holds.pop(kind, None)
+        if wanted and tube.status in {"in_custody", "with_recipient"}:
+            tube.holds.setdefault(wanted, self.today)
+
     def _end(self, tube: Tube, at: datetime, status: str) -> None:
+        tube.away = tube.remaining
         tube.status, tube.remaining, tube.place, tube.out, tube.placed_at, tube.promise = status, 0, None, False, at, None
 
     def _lose(self, tube: Tube, at: datetime, late: bool, facts: dict[str, object]) -> None:
@@ -402,7 +446,7 @@ class Oracle:
         for code in made:
             self.tubes[code] = Tube(
                 code, parent.child, material, parent.lot if act == "aliquot" else code, unit, "in_custody", parent.residual, parent.released,
-                amount or 0, amount is not None, parent.thaws if same else 0, holds=dict(parent.holds),
+                amount or 0, amount is not None, parent.thaws if same else 0, holds=dict(parent.holds), parent=parent.code,
             )
 
 
@@ -426,6 +470,7 @@ class Folded:
     last_seen_at: str | None = None
     holds: dict[str, str] = field(default_factory=dict)
     promises: dict[str, tuple[int, str]] = field(default_factory=dict)
+    child: str | None = None
 
 
 PLAIN = ("status", "reason", "custodian", "responsible", "residual", "released_on", "unit", "certainty", "out")
@@ -441,6 +486,7 @@ def refold(folded: Folded, body: dict[str, object]) -> Folded:
     for name in PLAIN:
         if name in effect:
             setattr(new, name, effect[name])
+    new.child = effect.get("participant") or (facts["participant"] if body["act"] == "register" else folded.child)
     if "place" in effect:
         place = effect["place"]
         new.place = (place["container"], place["row"], place["column"]) if place else None
