@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 INSTANCE ?= instance
 WORKERS ?= 2
 
-.PHONY: run test drill lint sizes bench wheel wheel-check clean
+.PHONY: run test drill guards guards-check lint sizes bench wheel wheel-check clean
 
 run: $(INSTALLED)
 	@test -f $(INSTANCE)/demo-accounts.txt || $(BIN)/biobank --instance $(INSTANCE) demo
@@ -15,14 +15,23 @@ run: $(INSTALLED)
 	@echo "Open http://127.0.0.1:$(PORT)/   (stop with Ctrl-C)"
 	@$(BIN)/biobank --instance $(INSTANCE) serve --port $(PORT) --workers $(WORKERS)
 
-# Everything on SQLite and on a real PostgreSQL; browser tests need Debian's Chromium and say so when it is missing.
+# Everything but the drills, on SQLite and on a real PostgreSQL; browser tests need Debian's Chromium and say so when it is missing.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --junitxml=build/tests.xml
+	$(BIN)/python -m pytest -m "not drill" -n 2 --dist loadgroup --junitxml=build/tests.xml
 	$(BIN)/python .ci/lanes.py build/tests.xml
 
-# The same drills with the full numbers of clients and scans.
+# Real servers under load, races and faults, in a short form. BIOBANK_DRILL=full make drill: with the full numbers.
 drill: $(INSTALLED)
-	BIOBANK_DRILL=full $(BIN)/python -m pytest -m drill
+	$(BIN)/python -m pytest -m drill -n 2 --dist loadgroup --junitxml=build/drills.xml
+	$(BIN)/python .ci/lanes.py build/drills.xml
+
+# Each race test once more with its guard taken out of a copy, and the state machine with planted faults: all have to fail. build/guards.txt
+guards: $(INSTALLED)
+	$(BIN)/python .ci/guards.py
+
+# Runs nothing: every race test has a row, and what the rows take out is still there.
+guards-check: $(INSTALLED)
+	$(BIN)/python .ci/guards.py --check
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check biobank tests benchmarks .ci

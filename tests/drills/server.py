@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -32,9 +33,11 @@ SEEDED_AT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 FULL = os.environ.get("BIOBANK_DRILL") == "full"
 PREFIX = "/api/v1"
 STARTED_WITHIN = 60.0
+LAUNCH = (sys.executable, "-m", "biobank")
 # Seconds; the server closes a connection that was idle for longer.
 IDLE_AT_MOST = 2.0
 T = TypeVar("T")
+FAULT = re.compile(r'Traceback|ERROR|"level": ?"(error|critical)"|fault at|Exception')
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,8 @@ class Answer:
 class Caller:
     """One client with one connection that it keeps; lost ones are opened again, and the request is sent again under its key."""
 
-    def __init__(self, port: int, token: str) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    def __init__(self, port: int, token: str, timeout: float = 120) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
         self._token = token
         self._used = time.monotonic()
         self.resent = 0
@@ -130,13 +133,16 @@ class Server:
     workers: int
     process: subprocess.Popen[bytes] | None = None
     callers: list[Caller] = field(default_factory=list)
+    # The words before `--instance`, and what is added to the environment: drills start it in their own ways.
+    launch: tuple[str, ...] = LAUNCH
+    env: dict[str, str] = field(default_factory=dict)
 
     def start(self) -> None:
         """Start the processes and wait until they answer."""
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "biobank", "--instance", str(self.folder), "serve", "--port", str(self.port), "--workers", str(self.workers)],
-                env=os.environ | {"BIOBANK_DATABASE_URL": self.url}, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+                [*self.launch, "--instance", str(self.folder), "serve", "--port", str(self.port), "--workers", str(self.workers)],
+                env=os.environ | {"BIOBANK_DATABASE_URL": self.url} | self.env, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             )
         _wait_until_ready(self.process, self.port, self.log)
 
@@ -158,9 +164,9 @@ class Server:
         except subprocess.TimeoutExpired:
             self.kill()
 
-    def caller(self, login: str) -> Caller:
+    def caller(self, login: str, timeout: float = 120) -> Caller:
         """A new client with somebody's token."""
-        made = Caller(self.port, self.tokens[login])
+        made = Caller(self.port, self.tokens[login], timeout)
         self.callers.append(made)
         return made
 
@@ -175,11 +181,14 @@ class Server:
     def faults(self) -> list[str]:
         """What the server complained of: a traceback or an error in its log."""
         text = self.log.read_text("utf-8", "replace")
-        return [line for line in text.splitlines() if "Traceback" in line or "ERROR" in line or "fault at" in line or "Exception" in line]
+        return [line for line in text.splitlines() if FAULT.search(line)]
 
 
 @contextmanager
-def serving(engine: str, url: str, folder: Path, workers: int = 2, clock: Clock | None = None) -> Iterator[Server]:
+def serving(
+    engine: str, url: str, folder: Path, workers: int = 2, clock: Clock | None = None, *, launch: tuple[str, ...] = LAUNCH,
+    env: dict[str, str] | None = None,
+) -> Iterator[Server]:
     """A server on a fresh instance with vocabularies, studies and the cast; stopped at the end. `clock` is the clock of the seed."""
     folder.mkdir(parents=True, exist_ok=True)
     upgrade_database(url)
@@ -187,7 +196,8 @@ def serving(engine: str, url: str, folder: Path, workers: int = 2, clock: Clock 
     with units.write() as work:
         lay_ground(work)
         tokens = cast.seat(work)
-    with serving_as_it_is(Server(_free_port(), tokens, units, folder / "server.log", engine, url, folder, workers)) as server:
+    log = folder / "server.log"
+    with serving_as_it_is(Server(_free_port(), tokens, units, log, engine, url, folder, workers, launch=launch, env=env or {})) as server:
         yield server
 
 
@@ -231,9 +241,10 @@ def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log: Path) ->
             if connection.getresponse().status == 200:
                 return
         except OSError:
-            time.sleep(0.1)
+            pass
         finally:
             connection.close()
+        time.sleep(0.1)
     raise AssertionError(f"the server did not start:\n{log.read_text('utf-8', 'replace')}")
 
 
@@ -253,6 +264,19 @@ def race(*contenders: Callable[[], Answer], head_start: float = 0.0) -> list[Ans
     waits = [-head_start] + [head_start] * (len(contenders) - 1)
     with ThreadPoolExecutor(len(contenders)) as pool:
         return list(pool.map(run, contenders, waits))
+
+
+def sweep(number: int, took: float, before: float = 0.4) -> float:
+    """Head starts, round by round, so that all of an act that takes `took` seconds meets another: a part of the rounds, `before`, come after it."""
+    return (number % 20 / 20 - before) * took / (1 - before)
+
+
+def timed(do: Callable[[], Answer]) -> float:
+    """How many seconds a request takes when nothing else goes on."""
+    at = time.monotonic()
+    answer = do()
+    assert answer.status < 300, answer.raw
+    return time.monotonic() - at
 
 
 def together(jobs: Sequence[Callable[[], T]]) -> list[T]:

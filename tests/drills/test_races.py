@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import threading
 from collections import Counter
 from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from biobank.app import CHECKS
 from biobank.core.codes import spaced
 from biobank.ledger import service as ledger
+from biobank.ledger.rules import Head, Line
 from tests.availability.stock import STUDY, aliquots, child, draw
-from tests.drills.server import FULL, Answer, Caller, Server, race, together
+from tests.drills.server import FULL, Answer, Caller, Server, race, sweep, timed, together
 from tests.drills.stock import box, lay_in, primaries
 
 pytestmark = [pytest.mark.drill, pytest.mark.xdist_group("drills")]
 
 RACES = 400 if FULL else 40
 # Children are numbered by drill, so that no two drills share one.
-LAST, FOREIGN, PLACES, TWICE, WITHDRAWN, RESERVED, BOXED, SWAPPED, PLANNED = range(10_000, 100_000, 10_000)
+LAST, FOREIGN, PLACES, TWICE, WITHDRAWN, RESERVED, BOXED, SWAPPED, PLANNED, PROMISED = range(10_000, 110_000, 10_000)
 SIGNED = {"form_version": "v1", "signed_on": "2026-11-19", "authority": "joint",
           "signatories": [{"role": "parent", "signed_on": "2026-11-19"}, {"role": "second-parent", "signed_on": "2026-11-19"}]}
 
@@ -132,7 +134,8 @@ def test_two_tubes_that_change_places_never_wait_for_each_other(server: Server) 
     for tube, position in zip(tubes, ("A1", "A2"), strict=True):
         one.made("/scans", {"code": tube, "act": "store", "position": f"{here}:{position}"})
     for number in range(RACES):
-        goals = ("A2", "A3") if number % 2 == 0 else ("A1", "A2")
+        # There, back, and once both straight into each other's place.
+        goals = (("A2", "A3"), ("A1", "A2"), ("A2", "A1"))[number % 3]
         answers = race(*(
             partial(caller.post, "/scans", {"code": tube, "act": "move", "position": f"{here}:{goal}"})
             for caller, tube, goal in zip((one, other), tubes, goals, strict=True)
@@ -184,6 +187,37 @@ def test_withdrawing_while_aliquoting_leaves_no_usable_child(server: Server) -> 
         assert len(here) == (5 if made.status == 201 else 1)
     print(f"\n{server.engine}: {dict(outcomes)}")
     assert set(outcomes) <= {"aliquots first", "consent-refused", "held"}
+    clean(server)
+
+
+def test_a_withdrawal_and_a_reservation_at_once_leave_nothing_promised(server: Server) -> None:
+    """Whichever comes first: a withdrawal frees what was reserved before it, and nothing is reserved after it.
+
+    Nothing else stands between the two: they write to no row in common, so this is the lock on the participant alone.
+    """
+    manager, officer = two(server, "manager", "consent")
+    (_, sooner), *stock = primaries(server, PROMISED, RACES + 1)
+    (request, _) = requests_for(server, RACES + 1)
+    ended: Counter[str] = Counter()
+
+    def promise(tube: str) -> Answer:
+        return manager.post(f"/requests/{request}/allocation", {"item": 1, "specimens": [tube], "reason": "agreed"})
+
+    took = timed(partial(promise, sooner))
+    for number, (participant, tube) in enumerate(stock):
+        promised, withdrawn = race(
+            partial(promise, tube),
+            partial(officer.post, f"/participants/{participant}/withdrawals", {
+                "study": STUDY, "components": [{"component": "extra_use", "effect": "no-further-use"}],
+            }),
+            head_start=sweep(number, took, 0.2),
+        )
+        none_broken([promised, withdrawn])
+        assert withdrawn.status == 201, withdrawn.raw
+        ended["reserved first" if promised.status == 200 else promised.problem] += 1
+        assert open_reservations(server, [tube]) == {}, f"{tube} is promised although its use was withdrawn"
+    print(f"\n{server.engine}: {dict(ended)}")
+    assert set(ended) <= {"reserved first", "tube-not-available", "consent-refused"}, ended
     clean(server)
 
 
@@ -279,10 +313,23 @@ def _child_with_tubes(work: Any) -> tuple[str, list[str]]:
 
 
 def test_an_entry_cannot_be_written_twice_even_past_the_locks(server: Server) -> None:
-    """The net below the locks: (chain, seq) is unique in the database itself."""
-    found = rows(server, "SELECT chain_id, seq, count(*) AS n FROM entry GROUP BY chain_id, seq HAVING count(*) > 1")
-    assert found == []
-    bodies = rows(server, "SELECT body FROM entry WHERE act = 'check-out'")
-    for row in bodies:
-        was = json.loads(bytes(row.body))["facts"]["was"]["place"]
-        assert was is None or was["container"]
+    """The net below the locks: two writers that read the chain's head before either wrote. The database itself takes one entry of the two."""
+    code = lay_in(server, first=0, children=0, each=0, draws=0, boxes=1).boxes[0]
+    ended: Counter[str] = Counter()
+    for _ in range(RACES):
+        (head,) = rows(server, "SELECT id, kind, ref, last_seq, last_hash, last_at FROM chain WHERE ref = :code", code=code)
+        heads = {head.id: Head(f"{head.kind}/{head.ref}", head.last_seq, head.last_hash, None)}
+        gate = threading.Barrier(2)
+
+        def write(heads: dict[int, Head] = heads, gate: threading.Barrier = gate) -> str:
+            gate.wait(30)
+            try:
+                server.as_("manager", lambda work: ledger.append(work, [Line(chain, "noted", {}) for chain in heads], heads))
+            except IntegrityError:
+                return "refused by the database"
+            return "written"
+
+        ended.update(together([write, write]))
+    assert ended == {"written": RACES, "refused by the database": RACES}
+    assert rows(server, "SELECT chain_id, seq FROM entry GROUP BY chain_id, seq HAVING count(*) > 1") == []
+    clean(server)
