@@ -1,6 +1,6 @@
 """Run the jobs, print the ratios, write build/benchmarks.json and compare with the run before.
 
-Run: python -m benchmarks [--only scan,look-up,verify,labels] [--engine sqlite|postgresql]
+Run: python -m benchmarks [--only scan,look-up,verify,seal,labels] [--engine sqlite|postgresql]
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import bench_labels, bench_lookup, bench_scan, bench_verify
+from benchmarks import bench_labels, bench_lookup, bench_scan, bench_seal, bench_verify
 from benchmarks.ground import ROUNDS, Ground, grounds
 from benchmarks.results import Result
 
 OUTPUT = Path("build/benchmarks.json")
 ENGINES = ("sqlite", "postgresql")
-JOBS: dict[str, Callable[[Ground], list[Result]]] = {"scan": bench_scan.run, "look-up": bench_lookup.run, "verify": bench_verify.run}
+JOBS: dict[str, Callable[[Ground], list[Result]]] = {
+    "scan": bench_scan.run, "look-up": bench_lookup.run, "verify": bench_verify.run, "seal": bench_seal.run,
+}
 
 
 def labels() -> list[Result]:
