@@ -130,7 +130,9 @@ class Service(flask.Flask):
             self._check(work, view.permission)
             if not reading and view.permission != "anyone":
                 self.clock_guard.check(work)
-            key = None if reading else _key()
+            # Looked at also where nothing is kept under it: a key that is none is told.
+            told = None if flask.request.method in READING else _key()
+            key = None if reading else told
             if key is not None:
                 earlier = claim(work.session, key, self._fingerprint(work), work.now)
                 if earlier is not None:
