@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -71,16 +71,20 @@ def back_up(server: Server, path: Path) -> tuple[Ran, int]:
 
 
 @pytest.fixture
-def elsewhere(killable: tuple[Server, Cluster | None], tmp_path: Path) -> Callable[[str], Server]:
+def elsewhere(killable: tuple[Server, Cluster | None], tmp_path: Path) -> Iterator[Callable[[str], Server]]:
     """A place to restore to: an empty instance and database that know only the public keys."""
     server, cluster = killable
+    made: list[Server] = []
 
     def make(name: str) -> Server:
         folder = tmp_path / name
         url = cluster.new_database(name) if cluster else f"sqlite:///{folder / 'biobank.sqlite'}"
-        return replace(server, folder=folder, url=url, units=make_units(load_settings(folder, url)), process=None, callers=[])
+        made.append(replace(server, folder=folder, url=url, units=make_units(load_settings(folder, url)), process=None, callers=[]))
+        return made[-1]
 
-    return make
+    yield make
+    for place in made:
+        place.units.sessions.engine.dispose()  # type: ignore[attr-defined]
 
 
 def test_a_backup_under_load_holds_every_act_acknowledged_before_it(
