@@ -147,7 +147,7 @@ def test_a_fault_tells_where_and_never_what(
 def test_what_libraries_say_of_exceptions_comes_without_texts(said: Callable[[], list[dict[str, Any]]]) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logs.Formatter())
-    logger = logging.getLogger("a.library")
+    logger = logging.getLogger("another.package")
     logger.addHandler(handler)
     try:
         try:
@@ -158,7 +158,7 @@ def test_what_libraries_say_of_exceptions_comes_without_texts(said: Callable[[],
     finally:
         logger.removeHandler(handler)
     first, second = said()
-    assert first["event"] == "it broke" and first["logger"] == "a.library" and "ValueError" in first["traceback"]
+    assert first["event"] == "it broke" and first["logger"] == "another.package" and "ValueError" in first["traceback"]
     assert second["event"] == "1 of 2" and second["level"] == "warning"
 
 
