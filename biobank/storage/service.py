@@ -33,15 +33,21 @@ def put(
     PositionOutside, NoPositions, CodeUnknown.
     """
     here, row, column = find_position(work, act, position, container)
-    held_by = queries.occupant(work, here, row, column)
-    if held_by is not None and held_by.specimen_id != specimen_id:
-        free = queries.next_free(work, here)
-        raise PositionOccupied(
-            position=position_text(row, column), container=spaced(here.code), occupant=_named(work, held_by),
-            next_free=position_text(*free) if free else "another box",
-        )
+    refuse_occupied(work, here, row, column, specimen_id)
     doing = read_doing(work, specimen_id, ACTS[act], facts or {}, not_ahead(occurred_at, work.now))
     return record(work, [replace(doing, place=Place(here.code, row, column), container_id=here.id)])[0]
+
+
+def refuse_occupied(work: Work, here: Container, row: int, column: int, specimen_id: int) -> None:
+    """Raises PositionOccupied, naming the occupant and the next free position, when another tube than this one stands there."""
+    held_by = queries.occupant(work, here, row, column)
+    if held_by is None or held_by.specimen_id == specimen_id:
+        return
+    free = queries.next_free(work, here)
+    raise PositionOccupied(
+        position=position_text(row, column), container=spaced(here.code), occupant=_named(work, held_by),
+        next_free=position_text(*free) if free else "another box",
+    )
 
 
 def _named(work: Work, occupant: AnyRow) -> str:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 
 from biobank.core.clock import ClockGuard
-from biobank.core.errors import N_, Conflict, Forbidden, Malformed, Overtaken, Refusal
+from biobank.core.errors import N_, Forbidden, Malformed, Overtaken, Refusal
 from biobank.core.idempotency import KEY_LENGTH, IdempotencyKeyReused, Reply, claim, fingerprint, keep
 from biobank.core.work import Actor, Units, Work
 from biobank.web import problems
@@ -45,11 +45,8 @@ class KeyTooLong(Malformed):
     message = N_("The Idempotency-Key has %(met)s characters; use 1 to %(most)s.")
 
 
-class ChangedInBetween(Conflict):
+class ChangedInBetween(Overtaken):
     """Somebody else changed the same thing at the same moment, several times in a row."""
-
-    title = N_("Changed in between")
-    message = N_("Somebody changed the same thing at the same moment. Nothing was changed; look again and repeat what is still needed.")
 
 
 # No answer to the request itself: with a fresh form, or a moment later, it is sent again under the same key.

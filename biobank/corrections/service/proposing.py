@@ -12,7 +12,6 @@ from biobank.corrections import queries
 from biobank.corrections.models import Correction, CorrectionTube
 from biobank.corrections.rules import ENDED, CorrectionWaits, Kind, NotEnded, State
 from biobank.corrections.service import sides
-from biobank.corrections.service.slots import refuse_occupied
 from biobank.specimens import queries as specimens
 from biobank.storage import service as storage
 from biobank.subjects import queries as subjects
@@ -66,7 +65,7 @@ def propose_revival(work: Work, code: str, reason: str, position: str | None = N
     if position:
         here, made.row, made.column = storage.find_position(work, "revival", position, None)
         made.container_id = here.id
-        refuse_occupied(work, here, made.row, made.column)
+        storage.refuse_occupied(work, here, made.row, made.column, made.specimen_id)
     return _keep(work, made, [[tube]])
 
 

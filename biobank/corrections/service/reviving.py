@@ -11,13 +11,13 @@ from biobank.core.work import Work
 from biobank.corrections.models import Correction
 from biobank.corrections.rules import ENDED, NotEnded
 from biobank.corrections.service import sides
-from biobank.corrections.service.slots import refuse_occupied
 from biobank.custody.rules import Place, Status
 from biobank.custody.rules.standing import OWN
 from biobank.custody.service import Doing, Recorded, record
 from biobank.ledger import queries as ledger
 from biobank.places import queries as places
 from biobank.specimens import queries as specimens
+from biobank.storage import service as storage
 from biobank.subjects import queries as subjects
 
 
@@ -56,5 +56,5 @@ def _place(work: Work, found: Correction) -> Place | None:
     if found.container_id is None or found.row is None or found.column is None:
         return None
     here = places.by_id(work, found.container_id)
-    refuse_occupied(work, here, found.row, found.column)
+    storage.refuse_occupied(work, here, found.row, found.column, found.specimen_id)
     return Place(here.code, found.row, found.column)
